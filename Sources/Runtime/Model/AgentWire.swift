@@ -1,0 +1,189 @@
+// The lines between runner and agent: `{"id":7,"op":"inject","body":{…}}` there,
+// `{"id":7,"reply":"injected","body":[…]}` and `{"event":"expired","body":{…}}` back.
+
+import FoundationEssentials
+
+/// A line to the agent.
+public struct AgentRequest: Sendable, Hashable, Codable {
+    /// Chosen by the runner; the reply repeats it.
+    public var id: Int
+    /// What is asked.
+    public var call: AgentCall
+
+    /// Makes a request.
+    public init(id: Int, call: AgentCall) {
+        self.id = id
+        self.call = call
+    }
+
+    private enum CodingKeys: String, CodingKey { case id, op, body }
+
+    private enum Operation: String, Codable {
+        case hello, plan, inject, renew, revert, recover, leave
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        id = try fields.decode(Int.self, forKey: .id)
+        call =
+            switch try fields.decode(Operation.self, forKey: .op) {
+            case .hello: .hello(try fields.decode(AgentCall.Hello.self, forKey: .body))
+            case .plan: .plan(try fields.decode(AgentCall.PlanCall.self, forKey: .body))
+            case .inject: .inject(try fields.decode(AgentCall.InjectCall.self, forKey: .body))
+            case .renew: .renew
+            case .revert: .revert(try fields.decode([LeaseID].self, forKey: .body))
+            case .recover: .recover
+            case .leave: .leave
+            }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        try fields.encode(id, forKey: .id)
+        func put(_ operation: Operation, _ body: (any Encodable)? = nil) throws {
+            try fields.encode(operation, forKey: .op)
+            if let body { try fields.encode(body, forKey: .body) }
+        }
+        switch call {
+        case .hello(let body): try put(.hello, body)
+        case .plan(let body): try put(.plan, body)
+        case .inject(let body): try put(.inject, body)
+        case .renew: try put(.renew)
+        case .revert(let leases): try put(.revert, leases)
+        case .recover: try put(.recover)
+        case .leave: try put(.leave)
+        }
+    }
+}
+
+/// A line from the agent.
+public enum AgentLine: Sendable, Hashable, Codable {
+    /// The answer to a request.
+    case reply(id: Int, AgentReply)
+    /// Something unasked.
+    case event(AgentEvent)
+
+    private enum CodingKeys: String, CodingKey { case id, reply, event, body, reason }
+
+    private enum ReplyName: String, Codable {
+        case hello, plan, injected, renewed, reverted, recovered, failed
+    }
+
+    private enum EventName: String, Codable {
+        case expired, aborted, orphaned, targetGone = "target_gone"
+    }
+
+    private struct Gone: Codable {
+        var lease: LeaseID
+        var seen: String
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        func body<Body: Decodable>(_ type: Body.Type = Body.self) throws -> Body {
+            try fields.decode(Body.self, forKey: .body)
+        }
+        if let id = try fields.decodeIfPresent(Int.self, forKey: .id) {
+            let reply: AgentReply =
+                switch try fields.decode(ReplyName.self, forKey: .reply) {
+                case .hello: .hello(try body())
+                case .plan: .plan(try body())
+                case .injected: .injected(try body())
+                case .renewed: .renewed
+                case .reverted: .reverted(try body())
+                case .recovered: .recovered(try body())
+                case .failed: .failed(try body())
+                }
+            self = .reply(id: id, reply)
+            return
+        }
+        let event: AgentEvent =
+            switch try fields.decode(EventName.self, forKey: .event) {
+            case .expired: .expired(try body())
+            case .aborted:
+                .aborted(reason: try fields.decode(String.self, forKey: .reason), try body())
+            case .orphaned: .orphaned(try body())
+            case .targetGone:
+                { (gone: Gone) in .targetGone(gone.lease, gone.seen) }(try body())
+            }
+        self = .event(event)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        switch self {
+        case .reply(let id, let reply):
+            try fields.encode(id, forKey: .id)
+            try Self.encode(reply, into: &fields)
+        case .event(let event):
+            try Self.encode(event, into: &fields)
+        }
+    }
+
+    private static func encode(
+        _ reply: AgentReply,
+        into fields: inout KeyedEncodingContainer<CodingKeys>
+    ) throws {
+        func put(_ name: ReplyName, _ body: (any Encodable)? = nil) throws {
+            try fields.encode(name, forKey: .reply)
+            if let body { try fields.encode(body, forKey: .body) }
+        }
+        switch reply {
+        case .hello(let body): try put(.hello, body)
+        case .plan(let body): try put(.plan, body)
+        case .injected(let body): try put(.injected, body)
+        case .renewed: try put(.renewed)
+        case .reverted(let body): try put(.reverted, body)
+        case .recovered(let body): try put(.recovered, body)
+        case .failed(let body): try put(.failed, body)
+        }
+    }
+
+    private static func encode(
+        _ event: AgentEvent,
+        into fields: inout KeyedEncodingContainer<CodingKeys>
+    ) throws {
+        func put(_ name: EventName, _ body: any Encodable) throws {
+            try fields.encode(name, forKey: .event)
+            try fields.encode(body, forKey: .body)
+        }
+        switch event {
+        case .expired(let record): try put(.expired, record)
+        case .aborted(let reason, let records):
+            try fields.encode(reason, forKey: .reason)
+            try put(.aborted, records)
+        case .orphaned(let records): try put(.orphaned, records)
+        case .targetGone(let lease, let seen): try put(.targetGone, Gone(lease: lease, seen: seen))
+        }
+    }
+}
+
+/// JSON on one line, keys in snake_case and sorted, as messages, journals and reports have it.
+public enum WireJSON {
+    /// One line without its newline.
+    public static func line(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "+Inf",
+            negativeInfinity: "-Inf",
+            nan: "NaN"
+        )
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+
+    /// The value of a line.
+    public static func value<Value: Decodable>(_ type: Value.Type, from line: String) throws
+        -> Value
+    {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+            positiveInfinity: "+Inf",
+            negativeInfinity: "-Inf",
+            nan: "NaN"
+        )
+        return try decoder.decode(Value.self, from: Data(line.utf8))
+    }
+}

@@ -1,0 +1,251 @@
+// The contract of a fault: described once by its descriptor, made only after its undo is on disk, verified in
+// both directions, and reverted from the journaled undo alone.
+
+/// What ends a fault when nobody reverts it.
+public enum Holder: String, Sendable, Hashable, Codable {
+    /// The kernel ends it as soon as the agent is gone.
+    case kernel
+    /// The undo is on disk: the agent applies it, or whoever starts next.
+    case journal
+    /// Nothing: what was done cannot be undone, only checked or repaired.
+    case nothing
+}
+
+/// A capability that a fault needs, and what for.
+public struct NeededCapability: Sendable, Hashable, Codable {
+    /// The name in capabilities(7): `CAP_NET_ADMIN`.
+    public var name: String
+    /// What it is needed for, and when.
+    public var reason: String
+
+    /// Makes a need from its parts.
+    public init(_ name: String, reason: String) {
+        self.name = name
+        self.reason = reason
+    }
+}
+
+/// Everything about a fault but its code. Validation, help, Lua, types, schema and the docs check follow from it.
+public struct FaultDescriptor: Sendable {
+    /// `family.kind`, the same everywhere.
+    public let name: String
+    /// One sentence: what it does.
+    public let summary: String
+    /// Its own options, beyond `target` and `duration`.
+    public let parameters: [ParameterDescriptor]
+    /// The kinds of targets it can hit.
+    public let targets: [TargetKind]
+    /// What holds it, at best; the plan says what holds it here.
+    public let holder: Holder
+    /// The capabilities it needs.
+    public let capabilities: [NeededCapability]
+    /// The kernel features and tools it needs, in words.
+    public let needs: [String]
+    /// Whether its effect survives a reboot.
+    public let survivesReboot: Bool
+
+    /// Makes a descriptor from its parts.
+    public init(
+        name: String,
+        summary: String,
+        parameters: [ParameterDescriptor],
+        targets: [TargetKind],
+        holder: Holder,
+        capabilities: [NeededCapability] = [],
+        needs: [String] = [],
+        survivesReboot: Bool = false
+    ) {
+        self.name = name
+        self.summary = summary
+        self.parameters = parameters
+        self.targets = targets
+        self.holder = holder
+        self.capabilities = capabilities
+        self.needs = needs
+        self.survivesReboot = survivesReboot
+    }
+
+    /// The options that every fault has.
+    public static let duration = Parameter(
+        "duration",
+        ParameterKind<Duration>.duration(from: .milliseconds(1)),
+        help: "Revert by itself after this time; without it, at rollback or at the end of the run."
+    )
+
+    /// All options but `target`, which is a value of its own.
+    public var parameterSet: ParameterSet {
+        ParameterSet(of: name, parameters + [Self.duration.erased])
+    }
+}
+
+/// One fault as a definition asks for it.
+public struct FaultSpec: Sendable, Hashable, Codable {
+    /// The name of the fault.
+    public var fault: String
+    /// What to hit.
+    public var target: TargetSelector
+    /// The options as given.
+    public var options: [String: ParameterValue]
+    /// The line of the script.
+    public var location: SourceLocation?
+
+    /// Makes a spec; it is checked against the descriptor by `FaultCatalogue`.
+    public init(
+        fault: String,
+        target: TargetSelector,
+        options: [String: ParameterValue],
+        location: SourceLocation? = nil
+    ) {
+        self.fault = fault
+        self.target = target
+        self.options = options
+        self.location = location
+    }
+}
+
+/// The identity of a lease: letters and digits, unique, fit for names of tables and chains.
+public struct LeaseID: Sendable, Hashable, Codable, CustomStringConvertible, Comparable {
+    /// The text.
+    public let text: String
+
+    /// Makes an id from its text.
+    public init(_ text: String) { self.text = text }
+
+    public init(from decoder: any Decoder) throws {
+        text = try decoder.singleValueContainer().decode(String.self)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(text)
+    }
+
+    public var description: String { text }
+
+    public static func < (left: LeaseID, right: LeaseID) -> Bool { left.text < right.text }
+}
+
+/// What a fault would do to one target, found by reading only.
+public struct FaultPlan<Undo: Codable & Sendable>: Sendable {
+    /// What will change, one sentence each.
+    public var changes: [String]
+    /// How to put it back.
+    public var undo: Undo
+    /// What holds it here.
+    public var holder: Holder
+    /// What carries it here, where there is a choice: `nft-owner`.
+    public var engine: String?
+
+    /// Makes a plan from its parts.
+    public init(changes: [String], undo: Undo, holder: Holder, engine: String? = nil) {
+        self.changes = changes
+        self.undo = undo
+        self.holder = holder
+        self.engine = engine
+    }
+}
+
+/// A measured value of a fault.
+public struct Figure: Sendable, Hashable, Codable {
+    /// What was measured: `packets_dropped`.
+    public var name: String
+    /// The value.
+    public var value: Double
+    /// Its unit, or an empty text for a count.
+    public var unit: String
+
+    /// Makes a figure from its parts.
+    public init(_ name: String, _ value: Double, unit: String = "") {
+        self.name = name
+        self.value = value
+        self.unit = unit
+    }
+}
+
+/// What a fault was measured to do.
+public struct Effect: Sendable, Hashable, Codable {
+    /// What was seen, in words: `state T in /proc`.
+    public var seen: String
+    /// Measured values.
+    public var figures: [Figure]
+    /// Whether it hit anything so far; nil where that cannot be counted.
+    public var hit: Bool?
+
+    /// Makes an effect from its parts.
+    public init(_ seen: String, figures: [Figure] = [], hit: Bool? = nil) {
+        self.seen = seen
+        self.figures = figures
+        self.hit = hit
+    }
+}
+
+/// Why a step of a fault failed.
+public enum FaultError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The target is gone: there is nothing left to do to it, or to put back.
+    case targetGone(String)
+    /// A capability, kernel feature or tool is missing; says which and how to get it.
+    case unavailable(String)
+    /// The fault refuses this target or this state of it.
+    case refused(String)
+    /// A step did not have the effect it should have had.
+    case noEffect(String)
+    /// The kernel said no.
+    case kernel(KernelError)
+
+    public var description: String {
+        switch self {
+        case .targetGone(let text), .unavailable(let text), .refused(let text), .noEffect(let text):
+            text
+        case .kernel(let error): error.description
+        }
+    }
+}
+
+/// A fault. One type per fault, in a file of its own.
+public protocol Fault: Sendable {
+    /// All that is needed to put back what was done to one target. It is on disk before the effect.
+    associatedtype Undo: Codable & Sendable
+
+    /// The one description of the fault.
+    static var descriptor: FaultDescriptor { get }
+
+    /// Reads the options. They were checked one by one; this checks them together.
+    init(_ parameters: Parameters) throws(DefinitionError)
+
+    /// Says what would change on a target. Reads only.
+    func plan(_ target: Target, lease: LeaseID, on kernel: Kernel) async throws(FaultError)
+        -> FaultPlan<Undo>
+
+    /// Makes the fault.
+    func inject(_ undo: Undo, on kernel: Kernel) async throws(FaultError)
+
+    /// Reads back whether it took effect, and measures.
+    func verify(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect
+
+    /// Measures just before the revert what the fault did while it was on.
+    static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect
+
+    /// Puts everything back. Idempotent; works in a fresh process.
+    static func revert(_ undo: Undo, on kernel: Kernel) async throws(FaultError)
+
+    /// Measures again that everything is back.
+    static func verifyReverted(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect
+}
+
+/// Runs a kernel call and passes its error on as a fault's, with "gone" told apart.
+package func kernelCall<Value>(
+    _ call: () throws(KernelError) -> Value
+) throws(FaultError) -> Value {
+    do throws(KernelError) {
+        return try call()
+    } catch {
+        throw FaultError(error)
+    }
+}
+
+extension FaultError {
+    /// The fault's error for a kernel's.
+    package init(_ error: KernelError) {
+        self = error.kind == .gone ? .targetGone(error.description) : .kernel(error)
+    }
+}

@@ -1,0 +1,96 @@
+// The faults that a program knows, without their Swift types: the agent and the command line work on these.
+
+/// A fault without its Swift types; undos travel as plain values.
+public struct FaultType: Sendable {
+    /// The description.
+    public let descriptor: FaultDescriptor
+    /// Reads the options together.
+    public let make: @Sendable (Parameters) throws(DefinitionError) -> FaultInstance
+    /// Measures what the fault did, just before its revert.
+    public let effect: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+    /// Puts everything back.
+    public let revert: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Void
+    /// Measures that everything is back.
+    public let verifyReverted: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+
+    /// Wraps a fault.
+    public init<F: Fault>(_ type: F.Type) {
+        descriptor = F.descriptor
+        make = { parameters throws(DefinitionError) in FaultInstance(try F(parameters)) }
+        effect = { undo, kernel throws(FaultError) in
+            try await F.effect(try UndoValue.decode(undo), on: kernel)
+        }
+        revert = { undo, kernel throws(FaultError) in
+            try await F.revert(try UndoValue.decode(undo), on: kernel)
+        }
+        verifyReverted = { undo, kernel throws(FaultError) in
+            try await F.verifyReverted(try UndoValue.decode(undo), on: kernel)
+        }
+    }
+}
+
+/// A fault with its options, without its Swift types.
+public struct FaultInstance: Sendable {
+    /// Says what would change on a target.
+    public let plan:
+        @Sendable (Target, LeaseID, Kernel) async throws(FaultError) -> FaultPlan<ParameterValue>
+    /// Makes the fault.
+    public let inject: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Void
+    /// Reads back whether it took effect.
+    public let verify: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+
+    init<F: Fault>(_ fault: F) {
+        plan = { target, lease, kernel throws(FaultError) in
+            let plan = try await fault.plan(target, lease: lease, on: kernel)
+            return FaultPlan(
+                changes: plan.changes,
+                undo: try UndoValue.encode(plan.undo),
+                holder: plan.holder,
+                engine: plan.engine
+            )
+        }
+        inject = { undo, kernel throws(FaultError) in
+            try await fault.inject(try UndoValue.decode(undo), on: kernel)
+        }
+        verify = { undo, kernel throws(FaultError) in
+            try await fault.verify(try UndoValue.decode(undo), on: kernel)
+        }
+    }
+}
+
+/// The faults that a program knows, by name.
+public struct FaultCatalogue: Sendable {
+    /// All, in the order of the docs.
+    public let types: [FaultType]
+    private let byName: [String: FaultType]
+
+    /// Makes a catalogue.
+    public init(_ types: [FaultType]) {
+        self.types = types
+        byName = Dictionary(types.map { ($0.descriptor.name, $0) }) { first, _ in first }
+    }
+
+    /// A fault by its name; nil when there is none.
+    public subscript(_ name: String) -> FaultType? { byName[name] }
+
+    /// Checks a spec against its descriptor: name, target kind, each option, and the options together.
+    public func instance(_ spec: FaultSpec) throws(DefinitionError) -> (FaultInstance, Parameters) {
+        guard let type = byName[spec.fault] else {
+            let shown = spec.fault.escapedForDisplay
+            let hint = NearestName.hint(for: spec.fault, among: types.map(\.descriptor.name))
+            throw DefinitionError("fault", "unknown fault \"\(shown)\"\(hint)", at: spec.location)
+        }
+        let descriptor = type.descriptor
+        _ = try spec.target.validated()
+        guard descriptor.targets.contains(spec.target.kind) else {
+            let allowed = descriptor.targets.map { "target.\($0.rawValue)" }.joined(separator: ", ")
+            throw DefinitionError(
+                spec.fault,
+                "target must be one of \(allowed), got target.\(spec.target.kind.rawValue)",
+                at: spec.location
+            )
+        }
+        let parameters = try descriptor.parameterSet.validate(spec.options, at: spec.location)
+        return (try type.make(parameters), parameters)
+    }
+}

@@ -1,0 +1,234 @@
+// The ports to the machine. Faults and targets know the machine only through these, so that the same code
+// runs on Linux and on the simulated kernel, which can fail its N-th call and compare the world.
+
+/// What a kernel call did not do, and to what.
+public struct KernelError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The kinds that callers tell apart.
+    public enum Kind: String, Sendable, Hashable, Codable {
+        /// The thing is not there (any more).
+        case gone
+        /// The caller may not.
+        case notPermitted
+        /// The kernel or a tool cannot.
+        case unsupported
+        /// Anything else.
+        case failed
+    }
+
+    /// What kind it is.
+    public var kind: Kind
+    /// What was tried: `add nft table moonquake_x`.
+    public var operation: String
+    /// What the kernel or tool answered.
+    public var reason: String
+
+    /// Makes an error from its parts.
+    public init(_ kind: Kind, _ operation: String, _ reason: String) {
+        self.kind = kind
+        self.operation = operation
+        self.reason = reason
+    }
+
+    public var description: String { "\(operation): \(reason)" }
+}
+
+/// The machine, as faults, targets and the agent see it.
+public struct Kernel: Sendable {
+    /// Processes and signals.
+    public var processes: any ProcessPort
+    /// Packet filters.
+    public var packets: any PacketFilterPort
+    /// Network namespaces and names.
+    public var network: any NetworkPort
+    /// The host itself.
+    public var host: any HostPort
+    /// Time.
+    public var time: any TimePort
+
+    /// Makes a machine from its ports.
+    public init(
+        processes: any ProcessPort,
+        packets: any PacketFilterPort,
+        network: any NetworkPort,
+        host: any HostPort,
+        time: any TimePort
+    ) {
+        self.processes = processes
+        self.packets = packets
+        self.network = network
+        self.host = host
+        self.time = time
+    }
+}
+
+/// What is known of a process at one moment.
+public struct ProcessSnapshot: Sendable, Hashable {
+    /// Which process.
+    public var identity: ProcessIdentity
+    /// Its parent.
+    public var parent: Int32
+    /// The kernel's short name, at most 15 bytes.
+    public var shortName: String
+    /// The command line; empty for kernel threads and zombies.
+    public var arguments: [String]
+    /// The executable, where it may be read.
+    public var executable: String?
+    /// The effective user id.
+    public var userID: UInt32
+    /// The state letter of /proc/PID/stat: R, S, D, T, t, Z, …
+    public var state: Character
+    /// Whether it is a thread of the kernel.
+    public var isKernelThread: Bool
+
+    /// Makes a snapshot from its parts.
+    public init(
+        identity: ProcessIdentity,
+        parent: Int32,
+        shortName: String,
+        arguments: [String],
+        executable: String?,
+        userID: UInt32,
+        state: Character,
+        isKernelThread: Bool = false
+    ) {
+        self.identity = identity
+        self.parent = parent
+        self.shortName = shortName
+        self.arguments = arguments
+        self.executable = executable
+        self.userID = userID
+        self.state = state
+        self.isKernelThread = isKernelThread
+    }
+
+    /// The names a user may know it by: the executable's, argv[0]'s (up to a blank or colon), the kernel's.
+    public var names: [String] {
+        let first = arguments.first ?? ""
+        let title = first.prefix { $0 != " " && $0 != ":" }
+        let paths = [executable ?? "", first, String(title)]
+        let files = paths.map { $0.split(separator: "/").last.map(String.init) ?? "" }
+        return (files + [shortName]).filter { !$0.isEmpty }
+    }
+
+    /// The name for messages.
+    public var displayName: String { names.first ?? "?" }
+}
+
+/// Processes and signals. Every call on an identity first makes sure that it is still that process.
+public protocol ProcessPort: Sendable {
+    /// The process ids that are there now.
+    func pids() throws(KernelError) -> [Int32]
+
+    /// A process by its id; nil when there is none.
+    func snapshot(pid: Int32) throws(KernelError) -> ProcessSnapshot?
+
+    /// The control group of a process (v2 path, else that of the v1 hierarchy with the longest path).
+    func controlGroup(of process: ProcessIdentity) throws(KernelError) -> String?
+
+    /// The processes that listen on a port in the agent's network namespace.
+    func listening(on port: Int) throws(KernelError) -> Set<Int32>
+
+    /// The id of a user by name; nil when there is none.
+    func userID(named name: String) throws(KernelError) -> UInt32?
+
+    /// Sends a signal through a pidfd. Returns false when that process is gone.
+    func signal(_ process: ProcessIdentity, _ signal: Int32) throws(KernelError) -> Bool
+
+    /// Waits until a process has ended; false when it is still there after `limit`.
+    func ended(_ process: ProcessIdentity, within limit: Duration) async throws(KernelError) -> Bool
+
+    /// Starts a program in its own session and does not wait for it.
+    func start(_ arguments: [String]) throws(KernelError) -> ProcessIdentity
+}
+
+extension ProcessPort {
+    /// The process of an identity; nil when it has ended or its pid belongs to another now.
+    public func snapshot(of process: ProcessIdentity) throws(KernelError) -> ProcessSnapshot? {
+        guard let found = try snapshot(pid: process.pid), found.identity == process,
+            found.state != "Z",
+            found.state != "X"
+        else { return nil }
+        return found
+    }
+}
+
+/// Network namespaces, host names.
+public protocol NetworkPort: Sendable {
+    /// The namespace that the agent runs in.
+    func ownNamespace() throws(KernelError) -> NetworkNamespace
+
+    /// A namespace by its name under /run/netns; nil when there is none.
+    func namespace(named name: String) throws(KernelError) -> NetworkNamespace?
+
+    /// The namespace of a process.
+    func namespace(of process: ProcessIdentity) throws(KernelError) -> NetworkNamespace
+
+    /// All addresses of a host name, both families.
+    func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress]
+}
+
+/// The host itself.
+public protocol HostPort: Sendable {
+    /// A text that is new at each boot: /proc/sys/kernel/random/boot_id.
+    func bootID() throws(KernelError) -> String
+
+    /// Whether this process has a capability such as `CAP_NET_ADMIN` in its effective set.
+    func hasCapability(_ name: String) -> Bool
+
+    /// The effective user id.
+    func userID() -> UInt32
+
+    /// This process and its ancestors, up to pid 1.
+    func ancestry() -> [Int32]
+}
+
+/// A moment on the clock that runs on while the machine sleeps (CLOCK_BOOTTIME).
+public struct Instant: Sendable, Hashable, Comparable, Codable {
+    /// Nanoseconds since boot.
+    public var nanoseconds: Int64
+
+    /// Makes an instant from nanoseconds since boot.
+    public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
+    public static func < (left: Instant, right: Instant) -> Bool {
+        left.nanoseconds < right.nanoseconds
+    }
+
+    /// The instant `span` later.
+    public func advanced(by span: Duration) -> Instant {
+        Instant(nanoseconds: nanoseconds + Int64(span.inSeconds * 1e9))
+    }
+
+    /// The span from `earlier` to this instant.
+    public func since(_ earlier: Instant) -> Duration {
+        .nanoseconds(nanoseconds - earlier.nanoseconds)
+    }
+
+    public init(from decoder: any Decoder) throws {
+        nanoseconds = try decoder.singleValueContainer().decode(Int64.self)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(nanoseconds)
+    }
+}
+
+/// Time.
+public protocol TimePort: Sendable {
+    /// Now.
+    var now: Instant { get }
+
+    /// Seconds since 1970, UTC, for records; never for measuring.
+    var secondsSince1970: Double { get }
+
+    /// Sleeps until `instant`; throws `CancellationError` when cancelled.
+    func sleep(until instant: Instant) async throws
+}
+
+extension TimePort {
+    /// Sleeps for a span of time.
+    public func sleep(for span: Duration) async throws {
+        try await sleep(until: now.advanced(by: span))
+    }
+}

@@ -1,0 +1,224 @@
+// The types of options. A bare number where a unit is due is refused with the spelling to use.
+
+extension ParameterKind where Value == Duration {
+    /// A span of time in a string with its unit.
+    public static func duration(
+        from lowest: Duration = .zero,
+        to highest: Duration? = nil
+    ) -> ParameterKind {
+        let ceiling = highest ?? .seconds(86400 * 365)
+        let allowed =
+            highest.map { "between \(lowest.spelled) and \($0.spelled)" }
+            ?? "\(lowest.spelled) or more"
+        let shape = ParameterShape(
+            type: "duration",
+            json: "string",
+            example: "\"250ms\"",
+            allowed: allowed
+        )
+        return ParameterKind(shape: shape) { value throws(ParameterProblem) in
+            let text = try value.unitText(unit: "s", kind: "a duration such as \"250ms\" or \"2m\"")
+            guard let duration = Units.duration(text) else {
+                throw ParameterProblem(
+                    "must be a duration such as \"250ms\" or \"2m\", got \(value)"
+                )
+            }
+            guard duration >= lowest, duration <= ceiling else {
+                throw ParameterProblem("must be \(allowed), got \(value)")
+            }
+            return duration
+        }
+    }
+}
+
+extension ParameterKind where Value == Double {
+    /// A share in percent, as a number between 0 and 1.
+    public static var percent: ParameterKind {
+        let allowed = "between 0% and 100%"
+        let shape = ParameterShape(
+            type: "percent",
+            json: "string",
+            example: "\"10%\"",
+            allowed: allowed
+        )
+        return ParameterKind(shape: shape) { value throws(ParameterProblem) in
+            let text = try value.unitText(unit: "%", kind: "a percentage such as \"10%\"")
+            guard let share = Units.share(text) else {
+                throw ParameterProblem("must be a percentage such as \"10%\", got \(value)")
+            }
+            guard (0...1).contains(share) else {
+                throw ParameterProblem("must be \(allowed), got \(value)")
+            }
+            return share
+        }
+    }
+
+    /// Events a second.
+    public static var rate: ParameterKind {
+        let shape = ParameterShape(
+            type: "rate",
+            json: "string",
+            example: "\"20/s\"",
+            allowed: "more than 0"
+        )
+        return ParameterKind(shape: shape) { value throws(ParameterProblem) in
+            let text = try value.unitText(unit: "/s", kind: "a rate such as \"20/s\"")
+            guard let rate = Units.perSecond(text), rate > 0 else {
+                throw ParameterProblem("must be a rate such as \"20/s\", got \(value)")
+            }
+            return rate
+        }
+    }
+}
+
+extension ParameterKind where Value == Bool {
+    /// true or false.
+    public static var boolean: ParameterKind {
+        ParameterKind(shape: ParameterShape(type: "boolean", json: "boolean", example: "true")) {
+            value throws(ParameterProblem) in
+            guard case .boolean(let flag) = value else {
+                throw ParameterProblem("must be true or false, got \(value)")
+            }
+            return flag
+        }
+    }
+}
+
+extension ParameterKind where Value == Int {
+    /// A whole number in a range.
+    public static func integer(_ range: ClosedRange<Int>, example: String = "1") -> ParameterKind {
+        let allowed =
+            range.upperBound == .max
+            ? "\(range.lowerBound) or more" : "between \(range.lowerBound) and \(range.upperBound)"
+        let shape = ParameterShape(
+            type: "integer",
+            json: "number",
+            example: example,
+            allowed: allowed
+        )
+        return ParameterKind(shape: shape) { value throws(ParameterProblem) in
+            guard case .number(let number) = value, let whole = Int(exactly: number) else {
+                throw ParameterProblem("must be a whole number \(allowed), got \(value)")
+            }
+            guard range.contains(whole) else {
+                throw ParameterProblem("must be \(allowed), got \(value)")
+            }
+            return whole
+        }
+    }
+
+    /// A port of TCP or UDP.
+    public static var port: ParameterKind { integer(1...65535, example: "443") }
+}
+
+extension ParameterKind where Value == String {
+    /// A text without control characters, of 1 to 4096 bytes.
+    public static func string(example: String) -> ParameterKind {
+        ParameterKind(shape: ParameterShape(type: "string", json: "string", example: example)) {
+            value throws(ParameterProblem) in
+            guard case .string(let text) = value else {
+                throw ParameterProblem("must be a string such as \(example), got \(value)")
+            }
+            let hasControl = text.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7f }
+            guard !text.isEmpty, text.utf8.count <= 4096, !hasControl else {
+                throw ParameterProblem(
+                    "must be 1 to 4096 bytes without control characters, got \(value)"
+                )
+            }
+            return text
+        }
+    }
+
+    /// Text of any content, newlines included, up to 1 MiB.
+    public static func text(example: String) -> ParameterKind {
+        ParameterKind(shape: ParameterShape(type: "text", json: "string", example: example)) {
+            value throws(ParameterProblem) in
+            guard case .string(let text) = value, text.utf8.count <= 1_048_576 else {
+                throw ParameterProblem("must be a string of at most 1 MiB, got \(value)")
+            }
+            return text
+        }
+    }
+
+    /// One of a few words.
+    public static func choice(_ words: [String]) -> ParameterKind {
+        let allowed = "one of " + words.map { "\"\($0)\"" }.joined(separator: ", ")
+        let shape = ParameterShape(
+            type: "choice",
+            json: "string",
+            example: "\"\(words.first ?? "")\"",
+            allowed: allowed,
+            choices: words
+        )
+        return ParameterKind(shape: shape) { value throws(ParameterProblem) in
+            guard case .string(let word) = value, words.contains(word) else {
+                throw ParameterProblem("must be \(allowed), got \(value)")
+            }
+            return word
+        }
+    }
+}
+
+extension ParameterKind {
+    /// A list of values; a single value stands for a list of one.
+    public static func list<Element>(
+        of kind: ParameterKind<Element>,
+        atMost limit: Int = 256
+    ) -> ParameterKind where Value == [Element] {
+        let shape = ParameterShape(
+            type: "list of \(kind.shape.type)",
+            json: "array",
+            example: "{ \(kind.shape.example) }",
+            allowed: kind.shape.allowed,
+            choices: kind.shape.choices
+        )
+        return ParameterKind(shape: shape) { value throws(ParameterProblem) in
+            guard case .list(let items) = value else { return [try kind.parse(value)] }
+            guard !items.isEmpty, items.count <= limit else {
+                throw ParameterProblem("must have 1 to \(limit) entries, got \(items.count)")
+            }
+            var parsed: [Element] = []
+            for item in items { parsed.append(try kind.parse(item)) }
+            return parsed
+        }
+    }
+}
+
+extension ParameterKind where Value == [String: String] {
+    /// A table of strings, such as HTTP headers.
+    public static var stringTable: ParameterKind {
+        let shape = ParameterShape(
+            type: "table of string",
+            json: "object",
+            example: "{ [\"X-Name\"] = \"value\" }"
+        )
+        return ParameterKind(shape: shape) { value throws(ParameterProblem) in
+            guard case .table(let fields) = value else {
+                throw ParameterProblem("must be a table of strings, got \(value)")
+            }
+            var strings: [String: String] = [:]
+            for (name, field) in fields {
+                guard case .string(let text) = field else {
+                    throw ParameterProblem(
+                        "must be a table of strings, got \(field) for \"\(name)\""
+                    )
+                }
+                strings[name] = text
+            }
+            return strings
+        }
+    }
+}
+
+extension ParameterValue {
+    /// The text of a value that carries a unit; a bare number is refused with the spelling to use.
+    fileprivate func unitText(unit: String, kind: String) throws(ParameterProblem) -> String {
+        switch self {
+        case .string(let text): return text
+        case .number(let number):
+            let spelling = "\"\(Self.shortest(number))\(unit)\""
+            throw ParameterProblem("needs a unit: write \(spelling), got the bare number \(self)")
+        default: throw ParameterProblem("must be \(kind), got \(self)")
+        }
+    }
+}

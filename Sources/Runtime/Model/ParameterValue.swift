@@ -1,0 +1,108 @@
+// A value as a person wrote it: the common ground of Lua tables, YAML, JSON and the agent's messages.
+//
+// It is kept as written (units stay in their strings) so that a message can repeat it to the letter; a
+// `ParameterKind` turns it into the typed value.
+
+/// A value as it stands in a definition, before it is checked.
+public enum ParameterValue: Sendable, Hashable {
+    case boolean(Bool)
+    case number(Double)
+    case string(String)
+    case list([ParameterValue])
+    case table([String: ParameterValue])
+}
+
+extension ParameterValue {
+    /// What kind of value it is, in a user's words.
+    public var kindName: String {
+        switch self {
+        case .boolean: "a boolean"
+        case .number: "a number"
+        case .string: "a string"
+        case .list: "a list"
+        case .table: "a table"
+        }
+    }
+}
+
+extension ParameterValue: CustomStringConvertible {
+    /// The value as it would be written in Lua.
+    public var description: String {
+        switch self {
+        case .boolean(let flag): return String(flag)
+        case .number(let number): return Self.shortest(number)
+        case .string(let text): return "\"\(text.escapedForDisplay)\""
+        case .list(let items): return "{ " + items.map(\.description).joined(separator: ", ") + " }"
+        case .table(let fields):
+            let parts = fields.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)" }
+            return "{ " + parts.joined(separator: ", ") + " }"
+        }
+    }
+
+    /// A number without a needless fraction: `5`, not `5.0`.
+    package static func shortest(_ number: Double) -> String {
+        if let whole = Int64(exactly: number) { return String(whole) }
+        return String(number)
+    }
+}
+
+extension ParameterValue: Codable {
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let flag = try? container.decode(Bool.self) {
+            self = .boolean(flag)
+        } else if let number = try? container.decode(Double.self) {
+            self = .number(number)
+        } else if let text = try? container.decode(String.self) {
+            self = .string(text)
+        } else if let items = try? container.decode([ParameterValue].self) {
+            self = .list(items)
+        } else {
+            self = .table(try container.decode([String: ParameterValue].self))
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .boolean(let flag): try container.encode(flag)
+        case .number(let number): try container.encode(number)
+        case .string(let text): try container.encode(text)
+        case .list(let items): try container.encode(items)
+        case .table(let fields): try container.encode(fields)
+        }
+    }
+}
+
+extension ParameterValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral,
+    ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral, ExpressibleByArrayLiteral,
+    ExpressibleByDictionaryLiteral
+{
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(booleanLiteral value: Bool) { self = .boolean(value) }
+    public init(floatLiteral value: Double) { self = .number(value) }
+    public init(integerLiteral value: Int) { self = .number(Double(value)) }
+    public init(arrayLiteral elements: ParameterValue...) { self = .list(elements) }
+    public init(dictionaryLiteral elements: (String, ParameterValue)...) {
+        self = .table(Dictionary(elements) { _, last in last })
+    }
+}
+
+extension String {
+    /// The text with control characters made visible and cut at 120 characters, for messages.
+    package var escapedForDisplay: String {
+        var shown = ""
+        for scalar in unicodeScalars.prefix(120) {
+            switch scalar {
+            case "\n": shown += "\\n"
+            case "\r": shown += "\\r"
+            case "\t": shown += "\\t"
+            case "\"": shown += "\\\""
+            default:
+                let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
+                shown += isControl ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+            }
+        }
+        return unicodeScalars.count > 120 ? shown + "…" : shown
+    }
+}
