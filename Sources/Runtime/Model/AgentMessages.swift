@@ -4,10 +4,12 @@
 // the two ends may not share a clock.
 
 /// What the runner asks of the agent.
-public enum AgentCall: Sendable, Hashable {
+package enum AgentCall: Sendable, Hashable {
     /// The first message: who asks, and what must never be hit.
     case hello(Hello)
-    /// Which targets, and what would change on each. Reads only.
+    /// Which targets, and what would change on each.
+    ///
+    /// Reads only.
     case plan(PlanCall)
     /// Make the fault on exactly these targets.
     case inject(InjectCall)
@@ -21,20 +23,20 @@ public enum AgentCall: Sendable, Hashable {
     case leave
 
     /// Who asks.
-    public struct Hello: Sendable, Hashable, Codable {
+    package struct Hello: Sendable, Hashable, Codable {
         /// The version of the messages.
-        public var protocolVersion: Int
+        package var protocolVersion: Int
         /// The run that the agent is for.
-        public var run: String
+        package var run: String
         /// Far ends that network faults must leave alone: the SSH peer, the metric source.
-        public var protectedEndpoints: [ProtectedEndpoint]
+        package var protectedEndpoints: [ProtectedEndpoint]
         /// Processes that must never be hit, beside the agent's own ancestors.
-        public var protectedProcesses: [Int32]
+        package var protectedProcesses: [Int32]
         /// How long leases live without a renewal, in milliseconds.
-        public var termMs: Double
+        package var termMs: Double
 
         /// Makes a greeting.
-        public init(
+        package init(
             protocolVersion: Int = AgentCall.protocolVersion,
             run: String,
             protectedEndpoints: [ProtectedEndpoint],
@@ -50,16 +52,16 @@ public enum AgentCall: Sendable, Hashable {
     }
 
     /// A question for a plan.
-    public struct PlanCall: Sendable, Hashable, Codable {
+    package struct PlanCall: Sendable, Hashable, Codable {
         /// The fault and its selector.
-        public var spec: FaultSpec
+        package var spec: FaultSpec
         /// How many of the matches are meant.
-        public var limit: SelectionLimit
+        package var limit: SelectionLimit
         /// The seed of the choice.
-        public var seed: UInt64
+        package var seed: UInt64
 
         /// Makes a question.
-        public init(spec: FaultSpec, limit: SelectionLimit, seed: UInt64) {
+        package init(spec: FaultSpec, limit: SelectionLimit, seed: UInt64) {
             self.spec = spec
             self.limit = limit
             self.seed = seed
@@ -67,16 +69,16 @@ public enum AgentCall: Sendable, Hashable {
     }
 
     /// An order to make a fault.
-    public struct InjectCall: Sendable, Hashable, Codable {
+    package struct InjectCall: Sendable, Hashable, Codable {
         /// The fault.
-        public var spec: FaultSpec
+        package var spec: FaultSpec
         /// The targets that the runner has admitted.
-        public var targets: [Target]
+        package var targets: [Target]
         /// When the lease ends whatever happens, in milliseconds from now.
-        public var deadlineMs: Double
+        package var deadlineMs: Double
 
         /// Makes an order.
-        public init(spec: FaultSpec, targets: [Target], deadlineMs: Double) {
+        package init(spec: FaultSpec, targets: [Target], deadlineMs: Double) {
             self.spec = spec
             self.targets = targets
             self.deadlineMs = deadlineMs
@@ -84,20 +86,20 @@ public enum AgentCall: Sendable, Hashable {
     }
 
     /// The version of the messages; both ends must have the same.
-    public static let protocolVersion = 1
+    package static let protocolVersion = 1
 }
 
 /// A far end that network faults leave alone.
-public struct ProtectedEndpoint: Sendable, Hashable, Codable {
+package struct ProtectedEndpoint: Sendable, Hashable, Codable {
     /// Its address.
-    public var address: NetworkAddress
+    package var address: NetworkAddress
     /// Its port; nil for all.
-    public var port: Int?
+    package var port: Int?
     /// Why: `the peer of this SSH session`.
-    public var reason: String
+    package var reason: String
 
     /// Makes an endpoint from its parts.
-    public init(address: NetworkAddress, port: Int?, reason: String) {
+    package init(address: NetworkAddress, port: Int?, reason: String) {
         self.address = address
         self.port = port
         self.reason = reason
@@ -105,16 +107,16 @@ public struct ProtectedEndpoint: Sendable, Hashable, Codable {
 }
 
 /// How many of the matching targets are meant.
-public struct SelectionLimit: Sendable, Hashable, Codable {
+package struct SelectionLimit: Sendable, Hashable, Codable {
     /// This many.
-    public var count: Int?
+    package var count: Int?
     /// This share, 0…1, rounded down.
-    public var share: Double?
+    package var share: Double?
     /// Never fewer than this, even where a share rounds below it.
-    public var atLeast: Int?
+    package var atLeast: Int?
 
     /// Makes a limit; without count and share all matches are meant.
-    public init(count: Int? = nil, share: Double? = nil, atLeast: Int? = nil) {
+    package init(count: Int? = nil, share: Double? = nil, atLeast: Int? = nil) {
         self.count = count
         self.share = share
         self.atLeast = atLeast
@@ -122,7 +124,7 @@ public struct SelectionLimit: Sendable, Hashable, Codable {
 }
 
 /// What the agent answers.
-public enum AgentReply: Sendable, Hashable {
+package enum AgentReply: Sendable, Hashable {
     /// To `hello`.
     case hello(AgentHello)
     /// To `plan`.
@@ -140,22 +142,22 @@ public enum AgentReply: Sendable, Hashable {
 }
 
 /// Who the agent is.
-public struct AgentHello: Sendable, Hashable, Codable {
+package struct AgentHello: Sendable, Hashable, Codable {
     /// The version of the messages.
-    public var protocolVersion: Int
+    package var protocolVersion: Int
     /// The version of the program.
-    public var version: String
+    package var version: String
     /// Its process.
-    public var pid: Int32
+    package var pid: Int32
     /// Its effective user.
-    public var userID: UInt32
+    package var userID: UInt32
     /// The boot of its host.
-    public var bootID: String
+    package var bootID: String
     /// What agents that died before had left here, as it was put right now.
-    public var leftovers: [RecoveryRecord]
+    package var leftovers: [RecoveryRecord]
 
     /// Makes an answer.
-    public init(
+    package init(
         protocolVersion: Int = AgentCall.protocolVersion,
         version: String,
         pid: Int32,
@@ -173,32 +175,32 @@ public struct AgentHello: Sendable, Hashable, Codable {
 }
 
 /// What a fault would do.
-public struct PlanReply: Sendable, Hashable, Codable {
+package struct PlanReply: Sendable, Hashable, Codable {
     /// How many targets match the selector.
-    public var candidates: Int
+    package var candidates: Int
     /// The chosen ones, with what would change on each.
-    public var targets: [PlannedTarget]
+    package var targets: [PlannedTarget]
 
     /// Makes an answer.
-    public init(candidates: Int, targets: [PlannedTarget]) {
+    package init(candidates: Int, targets: [PlannedTarget]) {
         self.candidates = candidates
         self.targets = targets
     }
 }
 
 /// What a fault would do to one target.
-public struct PlannedTarget: Sendable, Hashable, Codable {
+package struct PlannedTarget: Sendable, Hashable, Codable {
     /// The target.
-    public var target: Target
+    package var target: Target
     /// What will change.
-    public var changes: [String]
+    package var changes: [String]
     /// What holds the fault here.
-    public var heldBy: Holder
+    package var heldBy: Holder
     /// What carries it here.
-    public var engine: String?
+    package var engine: String?
 
     /// Makes a planned target.
-    public init(target: Target, changes: [String], heldBy: Holder, engine: String?) {
+    package init(target: Target, changes: [String], heldBy: Holder, engine: String?) {
         self.target = target
         self.changes = changes
         self.heldBy = heldBy
@@ -207,20 +209,20 @@ public struct PlannedTarget: Sendable, Hashable, Codable {
 }
 
 /// A fault on one target, in force.
-public struct LeaseRecord: Sendable, Hashable, Codable {
+package struct LeaseRecord: Sendable, Hashable, Codable {
     /// Its identity.
-    public var lease: LeaseID
+    package var lease: LeaseID
     /// The target.
-    public var target: Target
+    package var target: Target
     /// What holds it.
-    public var heldBy: Holder
+    package var heldBy: Holder
     /// What carries it.
-    public var engine: String?
+    package var engine: String?
     /// What `verify` saw.
-    public var effect: Effect
+    package var effect: Effect
 
     /// Makes a record.
-    public init(lease: LeaseID, target: Target, heldBy: Holder, engine: String?, effect: Effect) {
+    package init(lease: LeaseID, target: Target, heldBy: Holder, engine: String?, effect: Effect) {
         self.lease = lease
         self.target = target
         self.heldBy = heldBy
@@ -230,7 +232,7 @@ public struct LeaseRecord: Sendable, Hashable, Codable {
 }
 
 /// How a revert ended.
-public enum RevertOutcome: String, Sendable, Hashable, Codable {
+package enum RevertOutcome: String, Sendable, Hashable, Codable {
     /// Put back, and measured to be back.
     case reverted
     /// The target is gone, and the fault with it.
@@ -240,24 +242,24 @@ public enum RevertOutcome: String, Sendable, Hashable, Codable {
 }
 
 /// The revert of one lease.
-public struct RevertRecord: Sendable, Hashable, Codable {
+package struct RevertRecord: Sendable, Hashable, Codable {
     /// The lease.
-    public var lease: LeaseID
+    package var lease: LeaseID
     /// The fault.
-    public var fault: String
+    package var fault: String
     /// The target.
-    public var target: Target
+    package var target: Target
     /// How it ended.
-    public var outcome: RevertOutcome
+    package var outcome: RevertOutcome
     /// What the fault was measured to have done while it was on.
-    public var effect: Effect?
+    package var effect: Effect?
     /// What was measured after the revert, or why it failed.
-    public var seen: String
+    package var seen: String
     /// How long it took, in milliseconds.
-    public var tookMs: Double
+    package var tookMs: Double
 
     /// Makes a record.
-    public init(
+    package init(
         lease: LeaseID,
         fault: String,
         target: Target,
@@ -277,23 +279,23 @@ public struct RevertRecord: Sendable, Hashable, Codable {
 }
 
 /// What recovery did about one thing that a dead agent left.
-public struct RecoveryRecord: Sendable, Hashable, Codable {
+package struct RecoveryRecord: Sendable, Hashable, Codable {
     /// The run it belonged to.
-    public var run: String
+    package var run: String
     /// The revert.
-    public var revert: RevertRecord
+    package var revert: RevertRecord
 
     /// Makes a record.
-    public init(run: String, revert: RevertRecord) {
+    package init(run: String, revert: RevertRecord) {
         self.run = run
         self.revert = revert
     }
 }
 
 /// Why a request failed.
-public struct AgentFailure: Error, Sendable, Hashable, Codable, CustomStringConvertible {
+package struct AgentFailure: Error, Sendable, Hashable, Codable, CustomStringConvertible {
     /// The kinds that decide the exit code.
-    public enum Kind: String, Sendable, Hashable, Codable {
+    package enum Kind: String, Sendable, Hashable, Codable {
         /// The definition cannot be carried out: no target, refused target.
         case definition
         /// A privilege or a kernel feature is missing.
@@ -307,21 +309,21 @@ public struct AgentFailure: Error, Sendable, Hashable, Codable, CustomStringConv
     }
 
     /// What kind it is.
-    public var kind: Kind
+    package var kind: Kind
     /// The whole message for the user.
-    public var message: String
+    package var message: String
 
     /// Makes a failure.
-    public init(_ kind: Kind, _ message: String) {
+    package init(_ kind: Kind, _ message: String) {
         self.kind = kind
         self.message = message
     }
 
-    public var description: String { message }
+    package var description: String { message }
 }
 
 /// What the agent says unasked.
-public enum AgentEvent: Sendable, Hashable {
+package enum AgentEvent: Sendable, Hashable {
     /// A lease ended by itself: its duration was over or its deadline reached.
     case expired(RevertRecord)
     /// Everything was reverted because somebody asked for it: `moonquake abort`.

@@ -4,14 +4,14 @@
 import FoundationEssentials
 
 /// A line to the agent.
-public struct AgentRequest: Sendable, Hashable, Codable {
+package struct AgentRequest: Sendable, Hashable, Codable {
     /// Chosen by the runner; the reply repeats it.
-    public var id: Int
+    package var id: Int
     /// What is asked.
-    public var call: AgentCall
+    package var call: AgentCall
 
     /// Makes a request.
-    public init(id: Int, call: AgentCall) {
+    package init(id: Int, call: AgentCall) {
         self.id = id
         self.call = call
     }
@@ -22,7 +22,7 @@ public struct AgentRequest: Sendable, Hashable, Codable {
         case hello, plan, inject, renew, revert, recover, leave
     }
 
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
         id = try fields.decode(Int.self, forKey: .id)
         call =
@@ -37,7 +37,7 @@ public struct AgentRequest: Sendable, Hashable, Codable {
             }
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: CodingKeys.self)
         try fields.encode(id, forKey: .id)
         func put(_ operation: Operation, _ body: (any Encodable)? = nil) throws {
@@ -57,7 +57,7 @@ public struct AgentRequest: Sendable, Hashable, Codable {
 }
 
 /// A line from the agent.
-public enum AgentLine: Sendable, Hashable, Codable {
+package enum AgentLine: Sendable, Hashable, Codable {
     /// The answer to a request.
     case reply(id: Int, AgentReply)
     /// Something unasked.
@@ -78,7 +78,7 @@ public enum AgentLine: Sendable, Hashable, Codable {
         var seen: String
     }
 
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
         func body<Body: Decodable>(_ type: Body.Type = Body.self) throws -> Body {
             try fields.decode(Body.self, forKey: .body)
@@ -109,7 +109,7 @@ public enum AgentLine: Sendable, Hashable, Codable {
         self = .event(event)
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: CodingKeys.self)
         switch self {
         case .reply(let id, let reply):
@@ -159,9 +159,9 @@ public enum AgentLine: Sendable, Hashable, Codable {
 }
 
 /// JSON on one line, keys in snake_case and sorted, as messages, journals and reports have it.
-public enum WireJSON {
+package enum WireJSON {
     /// One line without its newline.
-    public static func line(_ value: some Encodable) throws -> String {
+    package static func line(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -174,7 +174,7 @@ public enum WireJSON {
     }
 
     /// The value of a line.
-    public static func value<Value: Decodable>(_ type: Value.Type, from line: String) throws
+    package static func value<Value: Decodable>(_ type: Value.Type, from line: String) throws
         -> Value
     {
         let decoder = JSONDecoder()

@@ -6,7 +6,7 @@
 //     operator   = "<" | "<=" | ">" | ">=" | "==" | "!=" | "~="
 
 /// A condition on the values of metrics.
-public indirect enum Condition: Sendable, Hashable {
+package indirect enum Condition: Sendable, Hashable {
     /// A metric compared with a value, which is kept as written until the metric's unit is known.
     case comparison(metric: String, Comparison, value: String)
     case not(Condition)
@@ -14,7 +14,7 @@ public indirect enum Condition: Sendable, Hashable {
     case or(Condition, Condition)
 
     /// How two values are compared.
-    public enum Comparison: String, Sendable, Hashable, CaseIterable {
+    package enum Comparison: String, Sendable, Hashable, CaseIterable {
         case less = "<"
         case atMost = "<="
         case greater = ">"
@@ -35,7 +35,7 @@ public indirect enum Condition: Sendable, Hashable {
     }
 
     /// The names of the metrics in it, each once, in order.
-    public var metrics: [String] {
+    package var metrics: [String] {
         switch self {
         case .comparison(let metric, _, _): return [metric]
         case .not(let inner): return inner.metrics
@@ -46,7 +46,7 @@ public indirect enum Condition: Sendable, Hashable {
     }
 
     /// Checks that every metric is known and every value fits its metric's unit.
-    public func check(against units: [String: MetricUnit]) throws(ParameterProblem) {
+    package func check(against units: [String: MetricUnit]) throws(ParameterProblem) {
         switch self {
         case .comparison(let metric, _, let value):
             guard let unit = units[metric] else {
@@ -69,8 +69,10 @@ public indirect enum Condition: Sendable, Hashable {
         }
     }
 
-    /// Whether it holds: nil when a value that decides it is missing. NaN is a missing value.
-    public func holds(
+    /// Whether it holds: nil when a value that decides it is missing.
+    ///
+    /// NaN is a missing value.
+    package func holds(
         _ values: [String: Double],
         units: [String: MetricUnit]
     ) -> Bool? {
@@ -95,7 +97,7 @@ public indirect enum Condition: Sendable, Hashable {
 }
 
 extension Condition: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         switch self {
         case .comparison(let metric, let comparison, let value):
             "\(metric) \(comparison.rawValue) \(value)"
@@ -113,7 +115,7 @@ extension Condition: CustomStringConvertible {
 
 extension Condition {
     /// Reads a condition.
-    public init(parsing text: String) throws(ParameterProblem) {
+    package init(parsing text: String) throws(ParameterProblem) {
         guard text.utf8.count <= 4096 else {
             throw ParameterProblem("must be at most 4096 bytes long")
         }

@@ -4,22 +4,22 @@
 ///
 /// The text says what failed, on which thing, the value given and what is allowed, for example
 /// `network.partition: port must be between 1 and 65535, got 70000 (scripts/x.lua:14)`.
-public struct DefinitionError: Error, Sendable, Hashable, CustomStringConvertible {
+package struct DefinitionError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The thing that is wrong: `network.partition`, `blast_radius`, `metric.http`.
-    public var subject: String
+    package var subject: String
     /// What is wrong with it, with the value given and what is allowed.
-    public var problem: String
+    package var problem: String
     /// The line of the script, where there is one.
-    public var location: SourceLocation?
+    package var location: SourceLocation?
 
     /// Makes an error about `subject`.
-    public init(_ subject: String, _ problem: String, at location: SourceLocation? = nil) {
+    package init(_ subject: String, _ problem: String, at location: SourceLocation? = nil) {
         self.subject = subject
         self.problem = problem
         self.location = location
     }
 
-    public var description: String {
+    package var description: String {
         let place = location.map { " (\($0))" } ?? ""
         return "\(subject): \(problem)\(place)"
     }

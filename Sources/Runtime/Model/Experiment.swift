@@ -1,18 +1,18 @@
 // An experiment as data: what a script's `experiment {…}`, a YAML file or the catalogue say.
 
 /// The limits of a run.
-public struct BlastRadius: Sendable, Hashable, Codable {
+package struct BlastRadius: Sendable, Hashable, Codable {
     /// The largest share of the matching targets, 0…1; nil when not limited by share.
-    public var targetShare: Double?
+    package var targetShare: Double?
     /// The largest number of targets at once; nil when not limited by number.
-    public var targetCount: Int?
+    package var targetCount: Int?
     /// The largest share of traffic, 0…1.
-    public var traffic: Double
+    package var traffic: Double
     /// How long any fault may last, in milliseconds.
-    public var maxDurationMs: Double
+    package var maxDurationMs: Double
 
     /// Makes limits; the default is every matching target, all traffic, ten minutes.
-    public init(
+    package init(
         targetShare: Double? = nil,
         targetCount: Int? = nil,
         traffic: Double = 1,
@@ -26,18 +26,18 @@ public struct BlastRadius: Sendable, Hashable, Codable {
 }
 
 /// The steady state: which metrics, how often, for how long.
-public struct SteadyStateDefinition: Sendable, Hashable, Codable {
+package struct SteadyStateDefinition: Sendable, Hashable, Codable {
     /// The metrics, in the order of their names.
-    public var metrics: [MetricDefinition]
+    package var metrics: [MetricDefinition]
     /// The evaluation interval, in milliseconds.
-    public var everyMs: Double
+    package var everyMs: Double
     /// How long the baseline is watched before the first fault, in milliseconds.
-    public var warmupMs: Double
+    package var warmupMs: Double
     /// How long recovery may take after the rollback, in milliseconds.
-    public var recoveryMs: Double
+    package var recoveryMs: Double
 
     /// Makes a steady state.
-    public init(
+    package init(
         metrics: [MetricDefinition] = [],
         everyMs: Double = 1000,
         warmupMs: Double = 0,
@@ -51,34 +51,34 @@ public struct SteadyStateDefinition: Sendable, Hashable, Codable {
 }
 
 /// An experiment as data; its body, if it has one, stays with the script.
-public struct ExperimentDefinition: Sendable, Hashable, Codable {
+package struct ExperimentDefinition: Sendable, Hashable, Codable {
     /// The title.
-    public var name: String
+    package var name: String
     /// Who answers for it.
-    public var owner: String?
+    package var owner: String?
     /// What it is for.
-    public var description: String?
+    package var description: String?
     /// What is expected to hold, in words.
-    public var hypothesis: String?
+    package var hypothesis: String?
     /// Free words to find it by.
-    public var tags: [String]
+    package var tags: [String]
     /// What is watched.
-    public var steadyState: SteadyStateDefinition
+    package var steadyState: SteadyStateDefinition
     /// The limits.
-    public var blastRadius: BlastRadius
+    package var blastRadius: BlastRadius
     /// The faults of a declarative experiment; empty when a body injects them.
-    public var faults: [FaultSpec]
+    package var faults: [FaultSpec]
     /// How long the faults of a declarative experiment stay on, in milliseconds.
-    public var durationMs: Double?
+    package var durationMs: Double?
     /// Whether a script's function is the body.
-    public var hasBody: Bool
+    package var hasBody: Bool
     /// The file it comes from.
-    public var file: String
+    package var file: String
     /// The digest of that file: `sha256:…`.
-    public var digest: String
+    package var digest: String
 
     /// Makes an experiment.
-    public init(
+    package init(
         name: String,
         owner: String? = nil,
         description: String? = nil,

@@ -2,7 +2,7 @@
 // both directions, and reverted from the journaled undo alone.
 
 /// What ends a fault when nobody reverts it.
-public enum Holder: String, Sendable, Hashable, Codable {
+package enum Holder: String, Sendable, Hashable, Codable {
     /// The kernel ends it as soon as the agent is gone.
     case kernel
     /// The undo is on disk: the agent applies it, or whoever starts next.
@@ -12,40 +12,42 @@ public enum Holder: String, Sendable, Hashable, Codable {
 }
 
 /// A capability that a fault needs, and what for.
-public struct NeededCapability: Sendable, Hashable, Codable {
+package struct NeededCapability: Sendable, Hashable, Codable {
     /// The name in capabilities(7): `CAP_NET_ADMIN`.
-    public var name: String
+    package var name: String
     /// What it is needed for, and when.
-    public var reason: String
+    package var reason: String
 
     /// Makes a need from its parts.
-    public init(_ name: String, reason: String) {
+    package init(_ name: String, reason: String) {
         self.name = name
         self.reason = reason
     }
 }
 
-/// Everything about a fault but its code. Validation, help, Lua, types, schema and the docs check follow from it.
-public struct FaultDescriptor: Sendable {
+/// Everything about a fault but its code.
+///
+/// Validation, help, Lua, types, schema and the docs check follow from it.
+package struct FaultDescriptor: Sendable {
     /// `family.kind`, the same everywhere.
-    public let name: String
+    package let name: String
     /// One sentence: what it does.
-    public let summary: String
+    package let summary: String
     /// Its own options, beyond `target` and `duration`.
-    public let parameters: [ParameterDescriptor]
+    package let parameters: [ParameterDescriptor]
     /// The kinds of targets it can hit.
-    public let targets: [TargetKind]
+    package let targets: [TargetKind]
     /// What holds it, at best; the plan says what holds it here.
-    public let holder: Holder
+    package let holder: Holder
     /// The capabilities it needs.
-    public let capabilities: [NeededCapability]
+    package let capabilities: [NeededCapability]
     /// The kernel features and tools it needs, in words.
-    public let needs: [String]
+    package let needs: [String]
     /// Whether its effect survives a reboot.
-    public let survivesReboot: Bool
+    package let survivesReboot: Bool
 
     /// Makes a descriptor from its parts.
-    public init(
+    package init(
         name: String,
         summary: String,
         parameters: [ParameterDescriptor],
@@ -66,31 +68,31 @@ public struct FaultDescriptor: Sendable {
     }
 
     /// The options that every fault has.
-    public static let duration = Parameter(
+    package static let duration = Parameter(
         "duration",
         ParameterKind<Duration>.duration(from: .milliseconds(1)),
         help: "Revert by itself after this time; without it, at rollback or at the end of the run."
     )
 
     /// All options but `target`, which is a value of its own.
-    public var parameterSet: ParameterSet {
+    package var parameterSet: ParameterSet {
         ParameterSet(of: name, parameters + [Self.duration.erased])
     }
 }
 
 /// One fault as a definition asks for it.
-public struct FaultSpec: Sendable, Hashable, Codable {
+package struct FaultSpec: Sendable, Hashable, Codable {
     /// The name of the fault.
-    public var fault: String
+    package var fault: String
     /// What to hit.
-    public var target: TargetSelector
+    package var target: TargetSelector
     /// The options as given.
-    public var options: [String: ParameterValue]
+    package var options: [String: ParameterValue]
     /// The line of the script.
-    public var location: SourceLocation?
+    package var location: SourceLocation?
 
     /// Makes a spec; it is checked against the descriptor by `FaultCatalogue`.
-    public init(
+    package init(
         fault: String,
         target: TargetSelector,
         options: [String: ParameterValue],
@@ -104,40 +106,40 @@ public struct FaultSpec: Sendable, Hashable, Codable {
 }
 
 /// The identity of a lease: letters and digits, unique, fit for names of tables and chains.
-public struct LeaseID: Sendable, Hashable, Codable, CustomStringConvertible, Comparable {
+package struct LeaseID: Sendable, Hashable, Codable, CustomStringConvertible, Comparable {
     /// The text.
-    public let text: String
+    package let text: String
 
     /// Makes an id from its text.
-    public init(_ text: String) { self.text = text }
+    package init(_ text: String) { self.text = text }
 
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         text = try decoder.singleValueContainer().decode(String.self)
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(text)
     }
 
-    public var description: String { text }
+    package var description: String { text }
 
-    public static func < (left: LeaseID, right: LeaseID) -> Bool { left.text < right.text }
+    package static func < (left: LeaseID, right: LeaseID) -> Bool { left.text < right.text }
 }
 
 /// What a fault would do to one target, found by reading only.
-public struct FaultPlan<Undo: Codable & Sendable>: Sendable {
+package struct FaultPlan<Undo: Codable & Sendable>: Sendable {
     /// What will change, one sentence each.
-    public var changes: [String]
+    package var changes: [String]
     /// How to put it back.
-    public var undo: Undo
+    package var undo: Undo
     /// What holds it here.
-    public var holder: Holder
+    package var holder: Holder
     /// What carries it here, where there is a choice: `nft-owner`.
-    public var engine: String?
+    package var engine: String?
 
     /// Makes a plan from its parts.
-    public init(changes: [String], undo: Undo, holder: Holder, engine: String? = nil) {
+    package init(changes: [String], undo: Undo, holder: Holder, engine: String? = nil) {
         self.changes = changes
         self.undo = undo
         self.holder = holder
@@ -146,16 +148,16 @@ public struct FaultPlan<Undo: Codable & Sendable>: Sendable {
 }
 
 /// A measured value of a fault.
-public struct Figure: Sendable, Hashable, Codable {
+package struct Figure: Sendable, Hashable, Codable {
     /// What was measured: `packets_dropped`.
-    public var name: String
+    package var name: String
     /// The value.
-    public var value: Double
+    package var value: Double
     /// Its unit, or an empty text for a count.
-    public var unit: String
+    package var unit: String
 
     /// Makes a figure from its parts.
-    public init(_ name: String, _ value: Double, unit: String = "") {
+    package init(_ name: String, _ value: Double, unit: String = "") {
         self.name = name
         self.value = value
         self.unit = unit
@@ -163,16 +165,16 @@ public struct Figure: Sendable, Hashable, Codable {
 }
 
 /// What a fault was measured to do.
-public struct Effect: Sendable, Hashable, Codable {
+package struct Effect: Sendable, Hashable, Codable {
     /// What was seen, in words: `state T in /proc`.
-    public var seen: String
+    package var seen: String
     /// Measured values.
-    public var figures: [Figure]
+    package var figures: [Figure]
     /// Whether it hit anything so far; nil where that cannot be counted.
-    public var hit: Bool?
+    package var hit: Bool?
 
     /// Makes an effect from its parts.
-    public init(_ seen: String, figures: [Figure] = [], hit: Bool? = nil) {
+    package init(_ seen: String, figures: [Figure] = [], hit: Bool? = nil) {
         self.seen = seen
         self.figures = figures
         self.hit = hit
@@ -180,7 +182,7 @@ public struct Effect: Sendable, Hashable, Codable {
 }
 
 /// Why a step of a fault failed.
-public enum FaultError: Error, Sendable, Hashable, CustomStringConvertible {
+package enum FaultError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The target is gone: there is nothing left to do to it, or to put back.
     case targetGone(String)
     /// A capability, kernel feature or tool is missing; says which and how to get it.
@@ -192,7 +194,7 @@ public enum FaultError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The kernel said no.
     case kernel(KernelError)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .targetGone(let text), .unavailable(let text), .refused(let text), .noEffect(let text):
             text
@@ -201,18 +203,26 @@ public enum FaultError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// A fault. One type per fault, in a file of its own.
-public protocol Fault: Sendable {
-    /// All that is needed to put back what was done to one target. It is on disk before the effect.
+/// A fault.
+///
+/// One type per fault, in a file of its own.
+package protocol Fault: Sendable {
+    /// All that is needed to put back what was done to one target.
+    ///
+    /// It is on disk before the effect.
     associatedtype Undo: Codable & Sendable
 
     /// The one description of the fault.
     static var descriptor: FaultDescriptor { get }
 
-    /// Reads the options. They were checked one by one; this checks them together.
+    /// Reads the options.
+    ///
+    /// They were checked one by one; this checks them together.
     init(_ parameters: Parameters) throws(DefinitionError)
 
-    /// Says what would change on a target. Reads only.
+    /// Says what would change on a target.
+    ///
+    /// Reads only.
     func plan(_ target: Target, lease: LeaseID, on kernel: Kernel) async throws(FaultError)
         -> FaultPlan<Undo>
 
@@ -225,7 +235,9 @@ public protocol Fault: Sendable {
     /// Measures just before the revert what the fault did while it was on.
     static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect
 
-    /// Puts everything back. Idempotent; works in a fresh process.
+    /// Puts everything back.
+    ///
+    /// Idempotent; works in a fresh process.
     static func revert(_ undo: Undo, on kernel: Kernel) async throws(FaultError)
 
     /// Measures again that everything is back.

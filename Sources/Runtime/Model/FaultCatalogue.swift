@@ -1,20 +1,21 @@
 // The faults that a program knows, without their Swift types: the agent and the command line work on these.
 
 /// A fault without its Swift types; undos travel as plain values.
-public struct FaultType: Sendable {
+package struct FaultType: Sendable {
     /// The description.
-    public let descriptor: FaultDescriptor
+    package let descriptor: FaultDescriptor
     /// Reads the options together.
-    public let make: @Sendable (Parameters) throws(DefinitionError) -> FaultInstance
+    package let make: @Sendable (Parameters) throws(DefinitionError) -> FaultInstance
     /// Measures what the fault did, just before its revert.
-    public let effect: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+    package let effect: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
     /// Puts everything back.
-    public let revert: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Void
+    package let revert: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Void
     /// Measures that everything is back.
-    public let verifyReverted: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+    package let verifyReverted:
+        @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
 
     /// Wraps a fault.
-    public init<F: Fault>(_ type: F.Type) {
+    package init<F: Fault>(_ type: F.Type) {
         descriptor = F.descriptor
         make = { parameters throws(DefinitionError) in FaultInstance(try F(parameters)) }
         effect = { undo, kernel throws(FaultError) in
@@ -30,14 +31,14 @@ public struct FaultType: Sendable {
 }
 
 /// A fault with its options, without its Swift types.
-public struct FaultInstance: Sendable {
+package struct FaultInstance: Sendable {
     /// Says what would change on a target.
-    public let plan:
+    package let plan:
         @Sendable (Target, LeaseID, Kernel) async throws(FaultError) -> FaultPlan<ParameterValue>
     /// Makes the fault.
-    public let inject: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Void
+    package let inject: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Void
     /// Reads back whether it took effect.
-    public let verify: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+    package let verify: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
 
     init<F: Fault>(_ fault: F) {
         plan = { target, lease, kernel throws(FaultError) in
@@ -59,22 +60,23 @@ public struct FaultInstance: Sendable {
 }
 
 /// The faults that a program knows, by name.
-public struct FaultCatalogue: Sendable {
+package struct FaultCatalogue: Sendable {
     /// All, in the order of the docs.
-    public let types: [FaultType]
+    package let types: [FaultType]
     private let byName: [String: FaultType]
 
     /// Makes a catalogue.
-    public init(_ types: [FaultType]) {
+    package init(_ types: [FaultType]) {
         self.types = types
         byName = Dictionary(types.map { ($0.descriptor.name, $0) }) { first, _ in first }
     }
 
     /// A fault by its name; nil when there is none.
-    public subscript(_ name: String) -> FaultType? { byName[name] }
+    package subscript(_ name: String) -> FaultType? { byName[name] }
 
     /// Checks a spec against its descriptor: name, target kind, each option, and the options together.
-    public func instance(_ spec: FaultSpec) throws(DefinitionError) -> (FaultInstance, Parameters) {
+    package func instance(_ spec: FaultSpec) throws(DefinitionError) -> (FaultInstance, Parameters)
+    {
         guard let type = byName[spec.fault] else {
             let shown = spec.fault.escapedForDisplay
             let hint = NearestName.hint(for: spec.fault, among: types.map(\.descriptor.name))

@@ -2,9 +2,9 @@
 // runs on Linux and on the simulated kernel, which can fail its N-th call and compare the world.
 
 /// What a kernel call did not do, and to what.
-public struct KernelError: Error, Sendable, Hashable, CustomStringConvertible {
+package struct KernelError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The kinds that callers tell apart.
-    public enum Kind: String, Sendable, Hashable, Codable {
+    package enum Kind: String, Sendable, Hashable, Codable {
         /// The thing is not there (any more).
         case gone
         /// The caller may not.
@@ -16,37 +16,37 @@ public struct KernelError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     /// What kind it is.
-    public var kind: Kind
+    package var kind: Kind
     /// What was tried: `add nft table moonquake_x`.
-    public var operation: String
+    package var operation: String
     /// What the kernel or tool answered.
-    public var reason: String
+    package var reason: String
 
     /// Makes an error from its parts.
-    public init(_ kind: Kind, _ operation: String, _ reason: String) {
+    package init(_ kind: Kind, _ operation: String, _ reason: String) {
         self.kind = kind
         self.operation = operation
         self.reason = reason
     }
 
-    public var description: String { "\(operation): \(reason)" }
+    package var description: String { "\(operation): \(reason)" }
 }
 
 /// The machine, as faults, targets and the agent see it.
-public struct Kernel: Sendable {
+package struct Kernel: Sendable {
     /// Processes and signals.
-    public var processes: any ProcessPort
+    package var processes: any ProcessPort
     /// Packet filters.
-    public var packets: any PacketFilterPort
+    package var packets: any PacketFilterPort
     /// Network namespaces and names.
-    public var network: any NetworkPort
+    package var network: any NetworkPort
     /// The host itself.
-    public var host: any HostPort
+    package var host: any HostPort
     /// Time.
-    public var time: any TimePort
+    package var time: any TimePort
 
     /// Makes a machine from its ports.
-    public init(
+    package init(
         processes: any ProcessPort,
         packets: any PacketFilterPort,
         network: any NetworkPort,
@@ -62,26 +62,26 @@ public struct Kernel: Sendable {
 }
 
 /// What is known of a process at one moment.
-public struct ProcessSnapshot: Sendable, Hashable {
+package struct ProcessSnapshot: Sendable, Hashable {
     /// Which process.
-    public var identity: ProcessIdentity
+    package var identity: ProcessIdentity
     /// Its parent.
-    public var parent: Int32
+    package var parent: Int32
     /// The kernel's short name, at most 15 bytes.
-    public var shortName: String
+    package var shortName: String
     /// The command line; empty for kernel threads and zombies.
-    public var arguments: [String]
+    package var arguments: [String]
     /// The executable, where it may be read.
-    public var executable: String?
+    package var executable: String?
     /// The effective user id.
-    public var userID: UInt32
-    /// The state letter of /proc/PID/stat: R, S, D, T, t, Z, …
-    public var state: Character
+    package var userID: UInt32
+    /// The state letter of /proc/PID/stat, such as R, S, D, T, t or Z.
+    package var state: Character
     /// Whether it is a thread of the kernel.
-    public var isKernelThread: Bool
+    package var isKernelThread: Bool
 
     /// Makes a snapshot from its parts.
-    public init(
+    package init(
         identity: ProcessIdentity,
         parent: Int32,
         shortName: String,
@@ -102,7 +102,7 @@ public struct ProcessSnapshot: Sendable, Hashable {
     }
 
     /// The names a user may know it by: the executable's, argv[0]'s (up to a blank or colon), the kernel's.
-    public var names: [String] {
+    package var names: [String] {
         let first = arguments.first ?? ""
         let title = first.prefix { $0 != " " && $0 != ":" }
         let paths = [executable ?? "", first, String(title)]
@@ -111,11 +111,13 @@ public struct ProcessSnapshot: Sendable, Hashable {
     }
 
     /// The name for messages.
-    public var displayName: String { names.first ?? "?" }
+    package var displayName: String { names.first ?? "?" }
 }
 
-/// Processes and signals. Every call on an identity first makes sure that it is still that process.
-public protocol ProcessPort: Sendable {
+/// Processes and signals.
+///
+/// Every call on an identity first makes sure that it is still that process.
+package protocol ProcessPort: Sendable {
     /// The process ids that are there now.
     func pids() throws(KernelError) -> [Int32]
 
@@ -131,7 +133,9 @@ public protocol ProcessPort: Sendable {
     /// The id of a user by name; nil when there is none.
     func userID(named name: String) throws(KernelError) -> UInt32?
 
-    /// Sends a signal through a pidfd. Returns false when that process is gone.
+    /// Sends a signal through a pidfd.
+    ///
+    /// Returns false when that process is gone.
     func signal(_ process: ProcessIdentity, _ signal: Int32) throws(KernelError) -> Bool
 
     /// Waits until a process has ended; false when it is still there after `limit`.
@@ -143,7 +147,7 @@ public protocol ProcessPort: Sendable {
 
 extension ProcessPort {
     /// The process of an identity; nil when it has ended or its pid belongs to another now.
-    public func snapshot(of process: ProcessIdentity) throws(KernelError) -> ProcessSnapshot? {
+    package func snapshot(of process: ProcessIdentity) throws(KernelError) -> ProcessSnapshot? {
         guard let found = try snapshot(pid: process.pid), found.identity == process,
             found.state != "Z",
             found.state != "X"
@@ -153,7 +157,7 @@ extension ProcessPort {
 }
 
 /// Network namespaces, host names.
-public protocol NetworkPort: Sendable {
+package protocol NetworkPort: Sendable {
     /// The namespace that the agent runs in.
     func ownNamespace() throws(KernelError) -> NetworkNamespace
 
@@ -168,7 +172,7 @@ public protocol NetworkPort: Sendable {
 }
 
 /// The host itself.
-public protocol HostPort: Sendable {
+package protocol HostPort: Sendable {
     /// A text that is new at each boot: /proc/sys/kernel/random/boot_id.
     func bootID() throws(KernelError) -> String
 
@@ -183,39 +187,39 @@ public protocol HostPort: Sendable {
 }
 
 /// A moment on the clock that runs on while the machine sleeps (CLOCK_BOOTTIME).
-public struct Instant: Sendable, Hashable, Comparable, Codable {
+package struct Instant: Sendable, Hashable, Comparable, Codable {
     /// Nanoseconds since boot.
-    public var nanoseconds: Int64
+    package var nanoseconds: Int64
 
     /// Makes an instant from nanoseconds since boot.
-    public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+    package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
-    public static func < (left: Instant, right: Instant) -> Bool {
+    package static func < (left: Instant, right: Instant) -> Bool {
         left.nanoseconds < right.nanoseconds
     }
 
     /// The instant `span` later.
-    public func advanced(by span: Duration) -> Instant {
+    package func advanced(by span: Duration) -> Instant {
         Instant(nanoseconds: nanoseconds + Int64(span.inSeconds * 1e9))
     }
 
     /// The span from `earlier` to this instant.
-    public func since(_ earlier: Instant) -> Duration {
+    package func since(_ earlier: Instant) -> Duration {
         .nanoseconds(nanoseconds - earlier.nanoseconds)
     }
 
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         nanoseconds = try decoder.singleValueContainer().decode(Int64.self)
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(nanoseconds)
     }
 }
 
 /// Time.
-public protocol TimePort: Sendable {
+package protocol TimePort: Sendable {
     /// Now.
     var now: Instant { get }
 
@@ -228,7 +232,7 @@ public protocol TimePort: Sendable {
 
 extension TimePort {
     /// Sleeps for a span of time.
-    public func sleep(for span: Duration) async throws {
+    package func sleep(for span: Duration) async throws {
         try await sleep(until: now.advanced(by: span))
     }
 }

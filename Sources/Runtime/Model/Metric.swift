@@ -2,7 +2,7 @@
 // shares between 0 and 1, events a second.
 
 /// The unit of a metric's values, which decides how its thresholds are written.
-public enum MetricUnit: String, Sendable, Hashable, Codable {
+package enum MetricUnit: String, Sendable, Hashable, Codable {
     /// Seconds; thresholds such as `"300ms"`.
     case seconds
     /// A share; thresholds such as `"5%"`.
@@ -15,7 +15,7 @@ public enum MetricUnit: String, Sendable, Hashable, Codable {
     case number
 
     /// Reads a threshold: a string with the unit, or a number where the unit is a bare number.
-    public func parse(_ value: ParameterValue) throws(ParameterProblem) -> Double {
+    package func parse(_ value: ParameterValue) throws(ParameterProblem) -> Double {
         switch (value, self) {
         case (.number(let number), .number): return number
         case (.boolean(let flag), .number): return flag ? 1 : 0
@@ -46,7 +46,7 @@ public enum MetricUnit: String, Sendable, Hashable, Codable {
     }
 
     /// A value as a person would write it.
-    public func spelled(_ value: Double) -> String {
+    package func spelled(_ value: Double) -> String {
         guard value.isFinite else { return value.isNaN ? "NaN" : value > 0 ? "+Inf" : "-Inf" }
         switch self {
         case .seconds: return Duration.seconds(value).spelled
@@ -92,7 +92,7 @@ public enum MetricUnit: String, Sendable, Hashable, Codable {
 }
 
 /// What a value must be.
-public enum Threshold: Sendable, Hashable, Codable {
+package enum Threshold: Sendable, Hashable, Codable {
     case below(Double)
     case above(Double)
     /// Equal up to a relative 1e-9.
@@ -101,8 +101,10 @@ public enum Threshold: Sendable, Hashable, Codable {
     case between(Double, Double)
     case oneOf([Double])
 
-    /// Whether a value is as it must be. NaN never is.
-    public func admits(_ value: Double) -> Bool {
+    /// Whether a value is as it must be.
+    ///
+    /// NaN never is.
+    package func admits(_ value: Double) -> Bool {
         switch self {
         case .below(let limit): value < limit
         case .above(let limit): value > limit
@@ -113,7 +115,7 @@ public enum Threshold: Sendable, Hashable, Codable {
     }
 
     /// As a person would write it: `below 300ms`.
-    public func spelled(in unit: MetricUnit) -> String {
+    package func spelled(in unit: MetricUnit) -> String {
         switch self {
         case .below(let limit): "below \(unit.spelled(limit))"
         case .above(let limit): "above \(unit.spelled(limit))"
@@ -129,7 +131,7 @@ public enum Threshold: Sendable, Hashable, Codable {
 }
 
 /// What it means when a metric has no value.
-public enum NoDataRule: String, Sendable, Hashable, Codable, CaseIterable {
+package enum NoDataRule: String, Sendable, Hashable, Codable, CaseIterable {
     /// Unhealthy: the default, since what cannot be seen cannot be vouched for.
     case unhealthy
     /// Healthy: for metrics that are silent when all is well.
@@ -141,16 +143,16 @@ public enum NoDataRule: String, Sendable, Hashable, Codable, CaseIterable {
 }
 
 /// What a metric said at one moment.
-public struct Sample: Sendable, Hashable, Codable {
+package struct Sample: Sendable, Hashable, Codable {
     /// When the value was asked for.
-    public var at: Instant
+    package var at: Instant
     /// The value in base units; nil when there was no data.
-    public var value: Double?
+    package var value: Double?
     /// Why there was no data, or a warning of the source.
-    public var note: String?
+    package var note: String?
 
     /// Makes a sample.
-    public init(at: Instant, value: Double?, note: String? = nil) {
+    package init(at: Instant, value: Double?, note: String? = nil) {
         self.at = at
         self.value = value
         self.note = note
@@ -158,34 +160,34 @@ public struct Sample: Sendable, Hashable, Codable {
 }
 
 /// A metric as a definition asks for it.
-public struct MetricDefinition: Sendable, Hashable, Codable {
+package struct MetricDefinition: Sendable, Hashable, Codable {
     /// Its name in conditions and reports.
-    public var name: String
+    package var name: String
     /// The source: `http`, `tcp`, `prometheus`, `process`, `command`, `lua`.
-    public var source: String
+    package var source: String
     /// The options as given, checked.
-    public var options: [String: ParameterValue]
+    package var options: [String: ParameterValue]
     /// The target of `metric.process`.
-    public var target: TargetSelector?
+    package var target: TargetSelector?
     /// The unit of its values.
-    public var unit: MetricUnit
+    package var unit: MetricUnit
     /// What is healthy; nil when it is only observed.
-    public var healthy: Threshold?
+    package var healthy: Threshold?
     /// What aborts the run: when a value is *not* admitted by this.
-    public var tolerated: Threshold?
+    package var tolerated: Threshold?
     /// How many samples in a row must be unhealthy before it counts.
-    public var failures: Int
+    package var failures: Int
     /// How long it must have been unhealthy before it counts, in milliseconds; 0 for at once.
-    public var forAtLeastMs: Double
+    package var forAtLeastMs: Double
     /// What it means when there is no value.
-    public var noData: NoDataRule
+    package var noData: NoDataRule
     /// How old a value may be when we see it, at worst, in milliseconds.
-    public var lagMs: Double
+    package var lagMs: Double
     /// The line of the script.
-    public var location: SourceLocation?
+    package var location: SourceLocation?
 
     /// Makes a metric from its parts.
-    public init(
+    package init(
         name: String,
         source: String,
         options: [String: ParameterValue],
@@ -215,20 +217,20 @@ public struct MetricDefinition: Sendable, Hashable, Codable {
 }
 
 /// Everything about a kind of metric but its code.
-public struct MetricDescriptor: Sendable {
+package struct MetricDescriptor: Sendable {
     /// The word after `metric.`.
-    public let name: String
+    package let name: String
     /// One sentence: what it measures.
-    public let summary: String
+    package let summary: String
     /// Its own options; the thresholds and tolerances are common to all.
-    public let parameters: [ParameterDescriptor]
+    package let parameters: [ParameterDescriptor]
     /// The measures it has, with their units; the first is the default.
-    public let measures: [(name: String, unit: MetricUnit)]
+    package let measures: [(name: String, unit: MetricUnit)]
     /// Whether it takes a `target`.
-    public let takesTarget: Bool
+    package let takesTarget: Bool
 
     /// Makes a descriptor from its parts.
-    public init(
+    package init(
         name: String,
         summary: String,
         parameters: [ParameterDescriptor],
@@ -244,11 +246,13 @@ public struct MetricDescriptor: Sendable {
 }
 
 /// A running source of values of one metric.
-public protocol MetricSource: Sendable {
+package protocol MetricSource: Sendable {
     /// Begins to measure, for sources that measure all the time.
     func start() async
 
-    /// The value now. Returns within its own time-out, also when the source hangs.
+    /// The value now.
+    ///
+    /// Returns within its own time-out, also when the source hangs.
     func sample() async -> Reading
 
     /// Ends and frees what it has.
@@ -256,7 +260,7 @@ public protocol MetricSource: Sendable {
 }
 
 /// What a source answers.
-public enum Reading: Sendable, Hashable {
+package enum Reading: Sendable, Hashable {
     /// A value in base units, and perhaps a warning.
     case value(Double, note: String? = nil)
     /// No value, and why.

@@ -4,20 +4,20 @@
 // a user ever reaches a rule.
 
 /// An IPv4 or IPv6 address or network; a single address is a network of full length.
-public struct NetworkAddress: Sendable, Hashable, Codable, CustomStringConvertible {
+package struct NetworkAddress: Sendable, Hashable, Codable, CustomStringConvertible {
     /// 4 or 16 bytes, in network order.
-    public let bytes: [UInt8]
+    package let bytes: [UInt8]
     /// The length of the prefix: 0…32 or 0…128.
-    public let prefixLength: Int
+    package let prefixLength: Int
 
     /// Whether it is of the IPv6 family.
-    public var isIPv6: Bool { bytes.count == 16 }
+    package var isIPv6: Bool { bytes.count == 16 }
 
     /// Whether it is one address and not a network.
-    public var isSingle: Bool { prefixLength == bytes.count * 8 }
+    package var isSingle: Bool { prefixLength == bytes.count * 8 }
 
     /// Reads `10.9.0.2`, `10.9.0.0/24`, `fd00::1` or `fd00::/64`; nil for anything else.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count <= 2, let first = parts.first else { return nil }
         let parsed = first.contains(":") ? Self.ipv6(first) : Self.ipv4(first)
@@ -34,7 +34,7 @@ public struct NetworkAddress: Sendable, Hashable, Codable, CustomStringConvertib
     }
 
     /// Makes an address from bytes in network order; bits past the prefix are cleared.
-    public init?(bytes: [UInt8], prefixLength: Int? = nil) {
+    package init?(bytes: [UInt8], prefixLength: Int? = nil) {
         guard bytes.count == 4 || bytes.count == 16 else { return nil }
         let length = prefixLength ?? bytes.count * 8
         guard (0...bytes.count * 8).contains(length) else { return nil }
@@ -46,10 +46,10 @@ public struct NetworkAddress: Sendable, Hashable, Codable, CustomStringConvertib
     }
 
     /// The usual text; IPv6 without `::` compression, which every tool reads.
-    public var description: String { isSingle ? addressText : "\(addressText)/\(prefixLength)" }
+    package var description: String { isSingle ? addressText : "\(addressText)/\(prefixLength)" }
 
     /// The address without its prefix length.
-    public var addressText: String {
+    package var addressText: String {
         guard isIPv6 else { return bytes.map(String.init).joined(separator: ".") }
         let groups = stride(from: 0, to: 16, by: 2).map { index in
             String(UInt16(bytes[index]) << 8 | UInt16(bytes[index + 1]), radix: 16)
@@ -57,7 +57,7 @@ public struct NetworkAddress: Sendable, Hashable, Codable, CustomStringConvertib
         return groups.joined(separator: ":")
     }
 
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
         guard let address = NetworkAddress(text) else {
@@ -69,7 +69,7 @@ public struct NetworkAddress: Sendable, Hashable, Codable, CustomStringConvertib
         self = address
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)
     }
@@ -118,20 +118,20 @@ public struct NetworkAddress: Sendable, Hashable, Codable, CustomStringConvertib
 }
 
 /// One side of a connection: an address, network or host name, and perhaps a port.
-public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
+package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     /// What stands before the port.
-    public enum Host: Sendable, Hashable {
+    package enum Host: Sendable, Hashable {
         case address(NetworkAddress)
         case name(String)
     }
 
     /// The address, network or name.
-    public let host: Host
+    package let host: Host
     /// The port, or nil for all.
-    public let port: Int?
+    package let port: Int?
 
     /// Reads `10.9.0.3`, `10.9.0.3:5432`, `10.9.0.0/24`, `[fd00::1]:5432`, `db.example:5432`; nil otherwise.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         if let address = NetworkAddress(text) {
             self.init(host: .address(address), port: nil)
             return
@@ -165,7 +165,7 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
         self.port = port
     }
 
-    public var description: String {
+    package var description: String {
         let host =
             switch host {
             case .address(let address):
@@ -193,7 +193,7 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
 
 extension ParameterKind where Value == Endpoint {
     /// An address, network or host name with an optional port.
-    public static var endpoint: ParameterKind {
+    package static var endpoint: ParameterKind {
         let shape = ParameterShape(
             type: "endpoint",
             json: "string",

@@ -1,7 +1,7 @@
 // How a run ended: three answers, never one word, and the exit code that follows from them.
 
 /// Whether the run came to its end.
-public enum RunStatus: String, Sendable, Hashable, Codable {
+package enum RunStatus: String, Sendable, Hashable, Codable {
     /// All phases ran as defined.
     case completed
     /// Stopped: a safety rule, an operator, a signal.
@@ -11,7 +11,7 @@ public enum RunStatus: String, Sendable, Hashable, Codable {
 }
 
 /// What the run says about the hypothesis.
-public enum Verdict: String, Sendable, Hashable, Codable {
+package enum Verdict: String, Sendable, Hashable, Codable {
     /// It held.
     case held
     /// It did not hold.
@@ -21,7 +21,7 @@ public enum Verdict: String, Sendable, Hashable, Codable {
 }
 
 /// Whether everything is as it was before.
-public enum Restoration: String, Sendable, Hashable, Codable {
+package enum Restoration: String, Sendable, Hashable, Codable {
     /// It is, or nothing was touched.
     case restored
     /// Something is left.
@@ -29,7 +29,7 @@ public enum Restoration: String, Sendable, Hashable, Codable {
 }
 
 /// The exit codes of the program.
-public enum ExitCode: Int32, Sendable, Hashable, Codable {
+package enum ExitCode: Int32, Sendable, Hashable, Codable {
     case held = 0
     case deviated = 1
     /// The definition or the usage is wrong.
@@ -48,7 +48,7 @@ public enum ExitCode: Int32, Sendable, Hashable, Codable {
 }
 
 /// The phases of a run.
-public enum Phase: String, Sendable, Hashable, Codable, CaseIterable {
+package enum Phase: String, Sendable, Hashable, Codable, CaseIterable {
     case initialize = "INIT"
     case baseline = "BASELINE_CHECK"
     case injection = "FAULT_INJECTION"

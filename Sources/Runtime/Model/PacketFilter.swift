@@ -3,7 +3,7 @@
 // Only these typed values reach the renderers of nft and iptables, never text of a user.
 
 /// What carries packet rules.
-public enum PacketEngine: String, Sendable, Hashable, Codable, CaseIterable {
+package enum PacketEngine: String, Sendable, Hashable, Codable, CaseIterable {
     /// An nft table with `flags owner`: the kernel removes it when its owner's socket closes.
     case nftOwner = "nft-owner"
     /// A plain nft table, removed by us by its name.
@@ -13,7 +13,7 @@ public enum PacketEngine: String, Sendable, Hashable, Codable, CaseIterable {
 }
 
 /// Which way packets go, seen from the namespace of the rules.
-public enum PacketDirection: String, Sendable, Hashable, Codable, CaseIterable {
+package enum PacketDirection: String, Sendable, Hashable, Codable, CaseIterable {
     /// Packets that leave it.
     case egress
     /// Packets that come in.
@@ -21,31 +21,33 @@ public enum PacketDirection: String, Sendable, Hashable, Codable, CaseIterable {
 }
 
 /// Protocols that rules tell apart.
-public enum PacketProtocol: String, Sendable, Hashable, Codable, CaseIterable {
+package enum PacketProtocol: String, Sendable, Hashable, Codable, CaseIterable {
     case tcp, udp, icmp
 }
 
-/// A set of packets. Empty lists mean "any"; the two address lists are of one family.
-public struct PacketMatch: Sendable, Hashable, Codable {
+/// A set of packets.
+///
+/// Empty lists mean "any"; the two address lists are of one family.
+package struct PacketMatch: Sendable, Hashable, Codable {
     /// Which way the packets go.
-    public var direction: PacketDirection
+    package var direction: PacketDirection
     /// Whether the packets are IPv6; nil for both families (only without addresses).
-    public var isIPv6: Bool?
+    package var isIPv6: Bool?
     /// The far end's addresses: destinations on egress, sources on ingress.
-    public var remote: [NetworkAddress]
+    package var remote: [NetworkAddress]
     /// The near end's addresses.
-    public var local: [NetworkAddress]
+    package var local: [NetworkAddress]
     /// Protocols.
-    public var protocols: [PacketProtocol]
+    package var protocols: [PacketProtocol]
     /// Ports of the far end, TCP and UDP.
-    public var remotePorts: [Int]
+    package var remotePorts: [Int]
     /// Ports of the near end.
-    public var localPorts: [Int]
+    package var localPorts: [Int]
     /// The interface.
-    public var interface: String?
+    package var interface: String?
 
     /// Makes a match; what is left out means any.
-    public init(
+    package init(
         _ direction: PacketDirection,
         isIPv6: Bool? = nil,
         remote: [NetworkAddress] = [],
@@ -67,16 +69,16 @@ public struct PacketMatch: Sendable, Hashable, Codable {
 }
 
 /// The rules of one lease: what passes first, then what is dropped.
-public struct PacketRules: Sendable, Hashable, Codable {
+package struct PacketRules: Sendable, Hashable, Codable {
     /// The name of our table or chain, unique to the lease.
-    public var name: String
+    package var name: String
     /// Packets that pass although a drop would match.
-    public var pass: [PacketMatch]
+    package var pass: [PacketMatch]
     /// Packets that are dropped and counted.
-    public var drop: [PacketMatch]
+    package var drop: [PacketMatch]
 
     /// Makes the rules of a table or chain.
-    public init(name: String, pass: [PacketMatch], drop: [PacketMatch]) {
+    package init(name: String, pass: [PacketMatch], drop: [PacketMatch]) {
         self.name = name
         self.pass = pass
         self.drop = drop
@@ -84,21 +86,21 @@ public struct PacketRules: Sendable, Hashable, Codable {
 }
 
 /// What the rules of a lease have dropped.
-public struct PacketCount: Sendable, Hashable, Codable {
+package struct PacketCount: Sendable, Hashable, Codable {
     /// Packets.
-    public var packets: UInt64
+    package var packets: UInt64
     /// Bytes.
-    public var bytes: UInt64
+    package var bytes: UInt64
 
     /// Makes a count.
-    public init(packets: UInt64, bytes: UInt64) {
+    package init(packets: UInt64, bytes: UInt64) {
         self.packets = packets
         self.bytes = bytes
     }
 }
 
 /// Packet filters of network namespaces.
-public protocol PacketFilterPort: Sendable {
+package protocol PacketFilterPort: Sendable {
     /// The engines that work in a namespace, best first, with the reason of each that does not.
     func engines(in namespace: NetworkNamespace) throws(KernelError) -> PacketEngines
 
@@ -106,7 +108,9 @@ public protocol PacketFilterPort: Sendable {
     func add(_ rules: PacketRules, with engine: PacketEngine, in namespace: NetworkNamespace)
         throws(KernelError)
 
-    /// Removes the rules of a name. Removing what is not there is no error.
+    /// Removes the rules of a name.
+    ///
+    /// Removing what is not there is no error.
     func remove(_ name: String, with engine: PacketEngine, in namespace: NetworkNamespace)
         throws(KernelError)
 
@@ -116,14 +120,14 @@ public protocol PacketFilterPort: Sendable {
 }
 
 /// Which engines work somewhere.
-public struct PacketEngines: Sendable, Hashable {
+package struct PacketEngines: Sendable, Hashable {
     /// The engines that work, best first.
-    public var working: [PacketEngine]
+    package var working: [PacketEngine]
     /// Why the others do not.
-    public var reasons: [PacketEngine: String]
+    package var reasons: [PacketEngine: String]
 
     /// Makes an answer from its parts.
-    public init(working: [PacketEngine], reasons: [PacketEngine: String]) {
+    package init(working: [PacketEngine], reasons: [PacketEngine: String]) {
         self.working = working
         self.reasons = reasons
     }

@@ -2,20 +2,20 @@
 // the LuaCATS types, the schema and the check of the docs.
 
 /// What a value must look like, in a form that tools can read.
-public struct ParameterShape: Sendable, Hashable, Codable {
-    /// The name of the type: `duration`, `percent`, `endpoint`, `list of port`, …
-    public var type: String
+package struct ParameterShape: Sendable, Hashable, Codable {
+    /// The name of the type, such as `duration` or `list of endpoint`.
+    package var type: String
     /// The JSON type that carries it: `string`, `number`, `boolean`, `array`, `object`.
-    public var json: String
+    package var json: String
     /// How a value is spelled, for messages: `"250ms"`.
-    public var example: String
+    package var example: String
     /// The allowed range or choices in words, or nil.
-    public var allowed: String?
+    package var allowed: String?
     /// The allowed words, when it is a choice.
-    public var choices: [String]?
+    package var choices: [String]?
 
     /// Makes a shape from its parts.
-    public init(
+    package init(
         type: String,
         json: String,
         example: String,
@@ -31,23 +31,23 @@ public struct ParameterShape: Sendable, Hashable, Codable {
 }
 
 /// Why a value was refused: the end of the sentence "`name` …".
-public struct ParameterProblem: Error, Sendable {
+package struct ParameterProblem: Error, Sendable {
     /// For example `must be between 0 and 1, got 7`.
-    public var text: String
+    package var text: String
 
     /// Makes a problem from the end of its sentence.
-    public init(_ text: String) { self.text = text }
+    package init(_ text: String) { self.text = text }
 }
 
 /// A type of option: how it looks and how it is read.
-public struct ParameterKind<Value: Sendable>: Sendable {
+package struct ParameterKind<Value: Sendable>: Sendable {
     /// How it looks.
-    public var shape: ParameterShape
+    package var shape: ParameterShape
     /// Reads a value, or says why not.
-    public var parse: @Sendable (ParameterValue) throws(ParameterProblem) -> Value
+    package var parse: @Sendable (ParameterValue) throws(ParameterProblem) -> Value
 
     /// Makes a kind from its shape and its reader.
-    public init(
+    package init(
         shape: ParameterShape,
         parse: @escaping @Sendable (ParameterValue) throws(ParameterProblem) -> Value
     ) {
@@ -57,20 +57,20 @@ public struct ParameterKind<Value: Sendable>: Sendable {
 }
 
 /// One option of a fault, metric, target or block.
-public struct Parameter<Value: Sendable>: Sendable {
+package struct Parameter<Value: Sendable>: Sendable {
     /// The name in Lua, YAML, the command line, the journal and the docs.
-    public let name: String
+    package let name: String
     /// The type.
-    public let kind: ParameterKind<Value>
+    package let kind: ParameterKind<Value>
     /// The value when none is given, as a user would write it.
-    public let fallback: ParameterValue?
+    package let fallback: ParameterValue?
     /// Whether it must be given.
-    public let isRequired: Bool
+    package let isRequired: Bool
     /// One sentence for the help.
-    public let help: String
+    package let help: String
 
     /// Makes an option that may be left out.
-    public init(
+    package init(
         _ name: String,
         _ kind: ParameterKind<Value>,
         default fallback: ParameterValue? = nil,
@@ -80,7 +80,7 @@ public struct Parameter<Value: Sendable>: Sendable {
     }
 
     /// Makes an option that must be given.
-    public init(required name: String, _ kind: ParameterKind<Value>, help: String) {
+    package init(required name: String, _ kind: ParameterKind<Value>, help: String) {
         self.init(name, kind, fallback: nil, isRequired: true, help: help)
     }
 
@@ -99,7 +99,7 @@ public struct Parameter<Value: Sendable>: Sendable {
     }
 
     /// The option without its Swift type, for lists.
-    public var erased: ParameterDescriptor {
+    package var erased: ParameterDescriptor {
         let kind = kind
         return ParameterDescriptor(
             name: name,
@@ -113,19 +113,19 @@ public struct Parameter<Value: Sendable>: Sendable {
 }
 
 /// An option without its Swift type.
-public struct ParameterDescriptor: Sendable, Encodable {
+package struct ParameterDescriptor: Sendable, Encodable {
     /// The name.
-    public let name: String
+    package let name: String
     /// How it looks.
-    public let shape: ParameterShape
+    package let shape: ParameterShape
     /// The value when none is given.
-    public let fallback: ParameterValue?
+    package let fallback: ParameterValue?
     /// Whether it must be given.
-    public let isRequired: Bool
+    package let isRequired: Bool
     /// One sentence for the help.
-    public let help: String
+    package let help: String
     /// Throws what is wrong with a value.
-    public let check: @Sendable (ParameterValue) throws(ParameterProblem) -> Void
+    package let check: @Sendable (ParameterValue) throws(ParameterProblem) -> Void
 
     private enum CodingKeys: String, CodingKey {
         case name, shape, fallback = "default", isRequired = "required", help
@@ -133,20 +133,20 @@ public struct ParameterDescriptor: Sendable, Encodable {
 }
 
 /// The options of one builder or block, and the check of a table against them.
-public struct ParameterSet: Sendable {
+package struct ParameterSet: Sendable {
     /// What the options belong to: `network.partition`.
-    public let subject: String
+    package let subject: String
     /// The options, in the order of the docs.
-    public let parameters: [ParameterDescriptor]
+    package let parameters: [ParameterDescriptor]
 
     /// Makes the set of options of `subject`.
-    public init(of subject: String, _ parameters: [ParameterDescriptor]) {
+    package init(of subject: String, _ parameters: [ParameterDescriptor]) {
         self.subject = subject
         self.parameters = parameters
     }
 
     /// Checks names and values, fills in defaults, and returns the options as given.
-    public func validate(
+    package func validate(
         _ given: [String: ParameterValue],
         at location: SourceLocation? = nil
     ) throws(DefinitionError) -> Parameters {
@@ -183,24 +183,24 @@ public struct ParameterSet: Sendable {
 }
 
 /// Options that were checked against their `ParameterSet`.
-public struct Parameters: Sendable {
+package struct Parameters: Sendable {
     /// What they belong to.
-    public let subject: String
+    package let subject: String
     /// The values, defaults filled in.
-    public let values: [String: ParameterValue]
+    package let values: [String: ParameterValue]
     /// The names that the user wrote, as against defaults.
-    public let given: Set<String>
+    package let given: Set<String>
     /// The line of the script.
-    public let location: SourceLocation?
+    package let location: SourceLocation?
 
     /// The value of an option; nil when it was left out and has no default.
-    public subscript<Value>(_ parameter: Parameter<Value>) -> Value? {
+    package subscript<Value>(_ parameter: Parameter<Value>) -> Value? {
         // The set was checked with the same parser, so a failure here cannot happen.
         values[parameter.name].flatMap { try? parameter.kind.parse($0) }
     }
 
     /// The value of an option that is required or has a default.
-    public func value<Value>(_ parameter: Parameter<Value>) throws(DefinitionError) -> Value {
+    package func value<Value>(_ parameter: Parameter<Value>) throws(DefinitionError) -> Value {
         guard let value = self[parameter] else {
             throw error(
                 "\(parameter.name) is missing: write \(parameter.name) = \(parameter.kind.shape.example)"
@@ -210,7 +210,7 @@ public struct Parameters: Sendable {
     }
 
     /// An error about these options, with their place in the script.
-    public func error(_ problem: String) -> DefinitionError {
+    package func error(_ problem: String) -> DefinitionError {
         DefinitionError(subject, problem, at: location)
     }
 }

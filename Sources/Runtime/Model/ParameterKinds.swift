@@ -2,7 +2,7 @@
 
 extension ParameterKind where Value == Duration {
     /// A span of time in a string with its unit.
-    public static func duration(
+    package static func duration(
         from lowest: Duration = .zero,
         to highest: Duration? = nil
     ) -> ParameterKind {
@@ -33,7 +33,7 @@ extension ParameterKind where Value == Duration {
 
 extension ParameterKind where Value == Double {
     /// A share in percent, as a number between 0 and 1.
-    public static var percent: ParameterKind {
+    package static var percent: ParameterKind {
         let allowed = "between 0% and 100%"
         let shape = ParameterShape(
             type: "percent",
@@ -54,7 +54,7 @@ extension ParameterKind where Value == Double {
     }
 
     /// Events a second.
-    public static var rate: ParameterKind {
+    package static var rate: ParameterKind {
         let shape = ParameterShape(
             type: "rate",
             json: "string",
@@ -73,7 +73,7 @@ extension ParameterKind where Value == Double {
 
 extension ParameterKind where Value == Bool {
     /// true or false.
-    public static var boolean: ParameterKind {
+    package static var boolean: ParameterKind {
         ParameterKind(shape: ParameterShape(type: "boolean", json: "boolean", example: "true")) {
             value throws(ParameterProblem) in
             guard case .boolean(let flag) = value else {
@@ -86,7 +86,7 @@ extension ParameterKind where Value == Bool {
 
 extension ParameterKind where Value == Int {
     /// A whole number in a range.
-    public static func integer(_ range: ClosedRange<Int>, example: String = "1") -> ParameterKind {
+    package static func integer(_ range: ClosedRange<Int>, example: String = "1") -> ParameterKind {
         let allowed =
             range.upperBound == .max
             ? "\(range.lowerBound) or more" : "between \(range.lowerBound) and \(range.upperBound)"
@@ -108,12 +108,12 @@ extension ParameterKind where Value == Int {
     }
 
     /// A port of TCP or UDP.
-    public static var port: ParameterKind { integer(1...65535, example: "443") }
+    package static var port: ParameterKind { integer(1...65535, example: "443") }
 }
 
 extension ParameterKind where Value == String {
     /// A text without control characters, of 1 to 4096 bytes.
-    public static func string(example: String) -> ParameterKind {
+    package static func string(example: String) -> ParameterKind {
         ParameterKind(shape: ParameterShape(type: "string", json: "string", example: example)) {
             value throws(ParameterProblem) in
             guard case .string(let text) = value else {
@@ -130,7 +130,7 @@ extension ParameterKind where Value == String {
     }
 
     /// Text of any content, newlines included, up to 1 MiB.
-    public static func text(example: String) -> ParameterKind {
+    package static func text(example: String) -> ParameterKind {
         ParameterKind(shape: ParameterShape(type: "text", json: "string", example: example)) {
             value throws(ParameterProblem) in
             guard case .string(let text) = value, text.utf8.count <= 1_048_576 else {
@@ -141,7 +141,7 @@ extension ParameterKind where Value == String {
     }
 
     /// One of a few words.
-    public static func choice(_ words: [String]) -> ParameterKind {
+    package static func choice(_ words: [String]) -> ParameterKind {
         let allowed = "one of " + words.map { "\"\($0)\"" }.joined(separator: ", ")
         let shape = ParameterShape(
             type: "choice",
@@ -161,7 +161,7 @@ extension ParameterKind where Value == String {
 
 extension ParameterKind {
     /// A list of values; a single value stands for a list of one.
-    public static func list<Element>(
+    package static func list<Element>(
         of kind: ParameterKind<Element>,
         atMost limit: Int = 256
     ) -> ParameterKind where Value == [Element] {
@@ -186,7 +186,7 @@ extension ParameterKind {
 
 extension ParameterKind where Value == [String: String] {
     /// A table of strings, such as HTTP headers.
-    public static var stringTable: ParameterKind {
+    package static var stringTable: ParameterKind {
         let shape = ParameterShape(
             type: "table of string",
             json: "object",

@@ -4,7 +4,7 @@
 // `ParameterKind` turns it into the typed value.
 
 /// A value as it stands in a definition, before it is checked.
-public enum ParameterValue: Sendable, Hashable {
+package enum ParameterValue: Sendable, Hashable {
     case boolean(Bool)
     case number(Double)
     case string(String)
@@ -14,7 +14,7 @@ public enum ParameterValue: Sendable, Hashable {
 
 extension ParameterValue {
     /// What kind of value it is, in a user's words.
-    public var kindName: String {
+    package var kindName: String {
         switch self {
         case .boolean: "a boolean"
         case .number: "a number"
@@ -27,7 +27,7 @@ extension ParameterValue {
 
 extension ParameterValue: CustomStringConvertible {
     /// The value as it would be written in Lua.
-    public var description: String {
+    package var description: String {
         switch self {
         case .boolean(let flag): return String(flag)
         case .number(let number): return Self.shortest(number)
@@ -47,7 +47,7 @@ extension ParameterValue: CustomStringConvertible {
 }
 
 extension ParameterValue: Codable {
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if let flag = try? container.decode(Bool.self) {
             self = .boolean(flag)
@@ -62,7 +62,7 @@ extension ParameterValue: Codable {
         }
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {
         case .boolean(let flag): try container.encode(flag)
@@ -78,12 +78,12 @@ extension ParameterValue: ExpressibleByStringLiteral, ExpressibleByBooleanLitera
     ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral, ExpressibleByArrayLiteral,
     ExpressibleByDictionaryLiteral
 {
-    public init(stringLiteral value: String) { self = .string(value) }
-    public init(booleanLiteral value: Bool) { self = .boolean(value) }
-    public init(floatLiteral value: Double) { self = .number(value) }
-    public init(integerLiteral value: Int) { self = .number(Double(value)) }
-    public init(arrayLiteral elements: ParameterValue...) { self = .list(elements) }
-    public init(dictionaryLiteral elements: (String, ParameterValue)...) {
+    package init(stringLiteral value: String) { self = .string(value) }
+    package init(booleanLiteral value: Bool) { self = .boolean(value) }
+    package init(floatLiteral value: Double) { self = .number(value) }
+    package init(integerLiteral value: Int) { self = .number(Double(value)) }
+    package init(arrayLiteral elements: ParameterValue...) { self = .list(elements) }
+    package init(dictionaryLiteral elements: (String, ParameterValue)...) {
         self = .table(Dictionary(elements) { _, last in last })
     }
 }

@@ -4,40 +4,40 @@
 // so that what took a pid over later is never touched.
 
 /// The kinds of targets.
-public enum TargetKind: String, Sendable, Hashable, Codable, CaseIterable {
+package enum TargetKind: String, Sendable, Hashable, Codable, CaseIterable {
     case host, netns, process
 }
 
 /// One process, told apart from a later one with the same pid by its start time.
-public struct ProcessIdentity: Sendable, Hashable, Codable {
+package struct ProcessIdentity: Sendable, Hashable, Codable {
     /// The process id in the namespace that the agent runs in.
-    public var pid: Int32
+    package var pid: Int32
     /// Field 22 of /proc/PID/stat: clock ticks since boot.
-    public var startTime: UInt64
+    package var startTime: UInt64
 
     /// Makes an identity from its parts.
-    public init(pid: Int32, startTime: UInt64) {
+    package init(pid: Int32, startTime: UInt64) {
         self.pid = pid
         self.startTime = startTime
     }
 }
 
 /// One network namespace, told apart from a later one of the same name by its inode.
-public struct NetworkNamespace: Sendable, Hashable, Codable {
+package struct NetworkNamespace: Sendable, Hashable, Codable {
     /// The file that opens it: `/run/netns/NAME` or `/proc/PID/ns/net`.
-    public var path: String
+    package var path: String
     /// The inode of the namespace in nsfs.
-    public var inode: UInt64
+    package var inode: UInt64
 
     /// Makes a namespace from its parts.
-    public init(path: String, inode: UInt64) {
+    package init(path: String, inode: UInt64) {
         self.path = path
         self.inode = inode
     }
 }
 
 /// Something that a fault hits.
-public enum Target: Sendable, Hashable {
+package enum Target: Sendable, Hashable {
     /// This host as a whole; for network faults, the namespace that the agent runs in.
     case host
     /// A network namespace, with the name the user knows.
@@ -46,7 +46,7 @@ public enum Target: Sendable, Hashable {
     case process(name: String, ProcessIdentity)
 
     /// What kind it is.
-    public var kind: TargetKind {
+    package var kind: TargetKind {
         switch self {
         case .host: .host
         case .netns: .netns
@@ -56,7 +56,7 @@ public enum Target: Sendable, Hashable {
 }
 
 extension Target: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         switch self {
         case .host: "host"
         case .netns(let name, _): "netns \(name)"
@@ -70,7 +70,7 @@ extension Target: Codable {
         case kind, name, pid, startTime, path, inode
     }
 
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
         switch try fields.decode(TargetKind.self, forKey: .kind) {
         case .host:
@@ -90,7 +90,7 @@ extension Target: Codable {
         }
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: CodingKeys.self)
         try fields.encode(kind, forKey: .kind)
         switch self {
@@ -108,16 +108,16 @@ extension Target: Codable {
 }
 
 /// How a person names targets: a kind, what they must match, and how many of the matches are meant.
-public struct TargetSelector: Sendable, Hashable, Codable {
+package struct TargetSelector: Sendable, Hashable, Codable {
     /// The kind: `process` in `target.process {…}`.
-    public var kind: TargetKind
+    package var kind: TargetKind
     /// The options as given, those of the kind and the common ones.
-    public var options: [String: ParameterValue]
+    package var options: [String: ParameterValue]
     /// The line of the script.
-    public var location: SourceLocation?
+    package var location: SourceLocation?
 
     /// Makes a selector; call `validated()` before use.
-    public init(
+    package init(
         kind: TargetKind,
         options: [String: ParameterValue],
         location: SourceLocation? = nil
@@ -128,7 +128,7 @@ public struct TargetSelector: Sendable, Hashable, Codable {
     }
 
     /// The options, checked.
-    public func validated() throws(DefinitionError) -> Parameters {
+    package func validated() throws(DefinitionError) -> Parameters {
         let parameters = try kind.parameterSet.validate(options, at: location)
         if kind == .process,
             !TargetOptions.processCriteria.contains(where: parameters.given.contains)
@@ -144,85 +144,85 @@ public struct TargetSelector: Sendable, Hashable, Codable {
 }
 
 extension TargetSelector: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         let fields = ParameterValue.table(options)
         return options.isEmpty ? "target.\(kind.rawValue) {}" : "target.\(kind.rawValue) \(fields)"
     }
 }
 
 /// The options of target selectors.
-public enum TargetOptions {
+package enum TargetOptions {
     /// How many of the matches.
-    public static let count = Parameter(
+    package static let count = Parameter(
         "count",
         ParameterKind<Int>.integer(1...1_000_000),
         help: "Hit this many of the matches, chosen by the seed."
     )
     /// What share of the matches.
-    public static let percent = Parameter(
+    package static let percent = Parameter(
         "percent",
         ParameterKind<Double>.percent,
         help: "Hit this share of the matches, rounded down, chosen by the seed."
     )
     /// The least number to hit.
-    public static let atLeast = Parameter(
+    package static let atLeast = Parameter(
         "at_least",
         ParameterKind<Int>.integer(1...1_000_000),
         help: "Hit at least this many even if a share rounds below it."
     )
     /// Names left out.
-    public static let except = Parameter(
+    package static let except = Parameter(
         "except",
         ParameterKind<[String]>.list(of: .string(example: "\"name\"")),
         help: "Leave out targets of these names."
     )
 
     /// The name of a network namespace.
-    public static let netnsName = Parameter(
+    package static let netnsName = Parameter(
         required: "name",
         ParameterKind<[String]>.list(of: .string(example: "\"shop\"")),
         help: "Names as in `ip netns list`."
     )
 
     /// Process ids.
-    public static let pid = Parameter(
+    package static let pid = Parameter(
         "pid",
         ParameterKind<[Int]>.list(of: .integer(1...4_194_304, example: "4711")),
         help: "Process ids."
     )
     /// The full name of the program.
-    public static let name = Parameter(
+    package static let name = Parameter(
         "name",
         ParameterKind<String>.string(example: "\"nginx\""),
         help:
             "The program's name: the file name of the executable or of argv[0], whole, or the kernel's short name."
     )
     /// A part of the command line.
-    public static let command = Parameter(
+    package static let command = Parameter(
         "command",
         ParameterKind<String>.string(example: "\"nginx: worker\""),
         help: "A part of the command line."
     )
     /// The path of the executable.
-    public static let exe = Parameter(
+    package static let exe = Parameter(
         "exe",
         ParameterKind<String>.string(example: "\"/usr/sbin/nginx\""),
         help: "The path of the executable."
     )
     /// The owner.
-    public static let user = Parameter(
+    package static let user = Parameter(
         "user",
         ParameterKind<String>.string(example: "\"www-data\""),
         help: "The owner: a user name or a numeric id."
     )
     /// A listening port.
-    public static let port = Parameter(
+    package static let port = Parameter(
         "port",
         ParameterKind<Int>.port,
         help: "A TCP or UDP port it listens on, IPv4 or IPv6, in the agent's network namespace."
     )
     /// A control group.
-    public static let cgroup = Parameter(
+    package static let cgroup = Parameter(
         "cgroup",
         ParameterKind<String>.string(example: "\"/system.slice/nginx.service\""),
         help: "A control group, those below it included."
@@ -236,7 +236,7 @@ public enum TargetOptions {
 
 extension TargetKind {
     /// The options of `target.KIND`.
-    public var parameterSet: ParameterSet {
+    package var parameterSet: ParameterSet {
         switch self {
         case .host: ParameterSet(of: "target.host", [])
         case .netns:
@@ -258,7 +258,7 @@ extension TargetKind {
     }
 
     /// One sentence for the help.
-    public var summary: String {
+    package var summary: String {
         switch self {
         case .host: "This host as a whole."
         case .netns: "Network namespaces by name."

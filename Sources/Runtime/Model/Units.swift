@@ -19,8 +19,10 @@ package struct UnitText {
     }
 }
 
-/// Parsers for the units of the definition language. Each returns nil for what it does not know.
-public enum Units {
+/// Parsers for the units of the definition language.
+///
+/// Each returns nil for what it does not know.
+package enum Units {
     private static let durations: [Substring: Double] = [
         "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400,
     ]
@@ -34,33 +36,33 @@ public enum Units {
     ]
 
     /// Seconds from `"250ms"`, `"2m"`, or several parts: `"1m30s"`.
-    public static func seconds(_ text: String) -> Double? {
+    package static func seconds(_ text: String) -> Double? {
         sum(of: text, units: durations)
     }
 
     /// A span of time from `"250ms"`, `"2m"` or `"1m30s"`.
-    public static func duration(_ text: String) -> Duration? {
+    package static func duration(_ text: String) -> Duration? {
         seconds(text).flatMap { $0 < 1e10 ? Duration.seconds($0) : nil }
     }
 
     /// A share between 0 and 1 from `"10%"`.
-    public static func share(_ text: String) -> Double? {
+    package static func share(_ text: String) -> Double? {
         guard let parsed = UnitText(text), parsed.unit == "%" else { return nil }
         return parsed.number / 100
     }
 
     /// Bytes from `"512MiB"` or `"1.5GB"`.
-    public static func bytes(_ text: String) -> Double? {
+    package static func bytes(_ text: String) -> Double? {
         one(of: text, units: sizes)
     }
 
     /// Bits per second from `"10mbit"`; `bps` is bytes per second, as in tc(8).
-    public static func bitsPerSecond(_ text: String) -> Double? {
+    package static func bitsPerSecond(_ text: String) -> Double? {
         one(of: text, units: bitRates)
     }
 
     /// Events per second from `"200/s"` or `"30/m"`.
-    public static func perSecond(_ text: String) -> Double? {
+    package static func perSecond(_ text: String) -> Double? {
         guard let parsed = UnitText(text), parsed.number >= 0 else { return nil }
         switch parsed.unit {
         case "/s": return parsed.number
@@ -91,15 +93,15 @@ public enum Units {
 
 extension Duration {
     /// The span in seconds, as a floating-point number.
-    public var inSeconds: Double {
+    package var inSeconds: Double {
         Double(components.seconds) + Double(components.attoseconds) * 1e-18
     }
 
     /// The span in milliseconds, as a floating-point number.
-    public var inMilliseconds: Double { inSeconds * 1000 }
+    package var inMilliseconds: Double { inSeconds * 1000 }
 
     /// The span as a person would write it: `250ms`, `1.5s`, `2m`, `1m30s`.
-    public var spelled: String {
+    package var spelled: String {
         let seconds = inSeconds
         switch abs(seconds) {
         case 0: return "0s"
