@@ -17,9 +17,24 @@ func module(_ folder: String, _ dependencies: [Target.Dependency]) -> Target {
     )
 }
 
+/// The tests of a module, in the folder of its name.
+func tests(_ folder: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: "\(folder)Tests",
+        dependencies: dependencies,
+        path: "Tests/\(folder)Tests",
+        swiftSettings: settings
+    )
+}
+
 let package = Package(
     name: "moonquake",
     targets: [
-        module("Model", [])
+        module("Model", []),
+        module("Targets", ["ChaosModel"]),
+        module("Faults", ["ChaosModel"]),
+        module("Agent", ["ChaosModel", "ChaosTargets"]),
+        module("Simulation", ["ChaosModel"]),
+        tests("Agent", ["ChaosAgent", "ChaosFaults", "ChaosModel", "ChaosSimulation"]),
     ]
 )

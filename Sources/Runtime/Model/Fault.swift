@@ -127,6 +127,20 @@ package struct LeaseID: Sendable, Hashable, Codable, CustomStringConvertible, Co
     package static func < (left: LeaseID, right: LeaseID) -> Bool { left.text < right.text }
 }
 
+/// What a plan must know beside its target.
+package struct PlanContext: Sendable {
+    /// The lease it would get.
+    package var lease: LeaseID
+    /// Far ends that network faults leave alone in the agent's own namespace.
+    package var protectedEndpoints: [ProtectedEndpoint]
+
+    /// Makes a context.
+    package init(lease: LeaseID, protectedEndpoints: [ProtectedEndpoint] = []) {
+        self.lease = lease
+        self.protectedEndpoints = protectedEndpoints
+    }
+}
+
 /// What a fault would do to one target, found by reading only.
 package struct FaultPlan<Undo: Codable & Sendable>: Sendable {
     /// What will change, one sentence each.
@@ -223,7 +237,7 @@ package protocol Fault: Sendable {
     /// Says what would change on a target.
     ///
     /// Reads only.
-    func plan(_ target: Target, lease: LeaseID, on kernel: Kernel) async throws(FaultError)
+    func plan(_ target: Target, in context: PlanContext, on kernel: Kernel) async throws(FaultError)
         -> FaultPlan<Undo>
 
     /// Makes the fault.

@@ -34,15 +34,17 @@ package struct FaultType: Sendable {
 package struct FaultInstance: Sendable {
     /// Says what would change on a target.
     package let plan:
-        @Sendable (Target, LeaseID, Kernel) async throws(FaultError) -> FaultPlan<ParameterValue>
+        @Sendable (Target, PlanContext, Kernel) async throws(FaultError) -> FaultPlan<
+            ParameterValue
+        >
     /// Makes the fault.
     package let inject: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Void
     /// Reads back whether it took effect.
     package let verify: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
 
     init<F: Fault>(_ fault: F) {
-        plan = { target, lease, kernel throws(FaultError) in
-            let plan = try await fault.plan(target, lease: lease, on: kernel)
+        plan = { target, context, kernel throws(FaultError) in
+            let plan = try await fault.plan(target, in: context, on: kernel)
             return FaultPlan(
                 changes: plan.changes,
                 undo: try UndoValue.encode(plan.undo),

@@ -1,0 +1,120 @@
+// The agent's journal: entries to lines, in the order that safety asks for.
+//
+// Room for the entries that end a lease is set aside before the lease is granted, so that a fault which fills
+// the disk can still be put back and written down.
+
+import ChaosModel
+
+/// The journal of one agent.
+final class Journal: Sendable {
+    private let file: any JournalFile
+    private let time: any TimePort
+
+    /// Room for the `injected`, `reverted` and `closed` lines of one lease.
+    private static let roomForTheRest = 4096
+
+    /// Begins the journal of a run.
+    init(
+        run: String,
+        version: String,
+        in store: any JournalStore,
+        on kernel: Kernel
+    ) throws(JournalError) {
+        time = kernel.time
+        file = try store.create(run: run)
+        var entry = JournalEntry(.opened, at: time.secondsSince1970)
+        entry.run = run
+        entry.version = version
+        entry.bootID = try? kernel.host.bootID()
+        entry.agent = kernel.host.ancestry().first.flatMap { pid in
+            (try? kernel.processes.snapshot(pid: pid))?.identity
+        }
+        try file.reserve(Self.roomForTheRest * 2)
+        try append(entry)
+    }
+
+    /// Goes on in a journal that a dead agent left.
+    init(continuing file: any JournalFile, on kernel: Kernel) {
+        self.file = file
+        time = kernel.time
+    }
+
+    /// Writes down how a fault is put back, before it is made.
+    func grant(
+        _ lease: LeaseID,
+        fault: FaultDescriptor,
+        target: Target,
+        plan: FaultPlan<ParameterValue>
+    ) throws(JournalError) {
+        var entry = JournalEntry(.granted, at: time.secondsSince1970, lease: lease)
+        entry.fault = fault.name
+        entry.target = target
+        entry.undo = plan.undo
+        entry.heldBy = plan.holder
+        entry.survivesReboot = fault.survivesReboot
+        let line = try Self.line(entry)
+        try file.reserve(line.utf8.count + Self.roomForTheRest)
+        try file.append(line)
+    }
+
+    func injected(_ lease: LeaseID, seen: String) throws(JournalError) {
+        try append(JournalEntry(.injected, at: time.secondsSince1970, lease: lease, seen: seen))
+    }
+
+    func reverted(_ lease: LeaseID, outcome: RevertOutcome, seen: String) throws(JournalError) {
+        let kind = outcome == .leaked ? JournalEntry.Kind.revertFailed : .reverted
+        var entry = JournalEntry(kind, at: time.secondsSince1970, lease: lease, seen: seen)
+        entry.outcome = outcome
+        try append(entry)
+    }
+
+    /// Ends the journal; only when no lease is open.
+    func close() throws(JournalError) {
+        try append(JournalEntry(.closed, at: time.secondsSince1970))
+        try file.close()
+    }
+
+    private func append(_ entry: JournalEntry) throws(JournalError) {
+        try file.append(try Self.line(entry))
+    }
+
+    private static func line(_ entry: JournalEntry) throws(JournalError) -> String {
+        do {
+            return try WireJSON.line(entry)
+        } catch {
+            throw JournalError("a journal entry cannot be written as JSON: \(error)")
+        }
+    }
+}
+
+/// What a journal says is still open.
+struct JournalState {
+    private(set) var run = "?"
+    private(set) var bootID: String?
+    /// The open leases, oldest first.
+    private(set) var open: [JournalEntry] = []
+
+    /// Reads lines; one that cannot be read is an error only if it is not the last, which may be torn.
+    init(lines: [String]) throws(JournalError) {
+        for (index, line) in lines.enumerated() {
+            guard let entry = try? WireJSON.value(JournalEntry.self, from: line) else {
+                if index == lines.count - 1 { break }
+                throw JournalError(
+                    "line \(index + 1) of a journal cannot be read: \(line.escapedForDisplay)"
+                )
+            }
+            apply(entry)
+        }
+    }
+
+    private mutating func apply(_ entry: JournalEntry) {
+        switch entry.entry {
+        case .opened:
+            run = entry.run ?? run
+            bootID = entry.bootID
+        case .granted: open.append(entry)
+        case .reverted: open.removeAll { $0.lease == entry.lease }
+        case .injected, .revertFailed, .closed: break
+        }
+    }
+}

@@ -1,0 +1,13 @@
+// The list of faults. A test compares it with the folder, so that none is forgotten.
+
+package import ChaosModel
+
+extension FaultCatalogue {
+    /// Every fault that Moonquake has, in the order of the docs.
+    package static let all = FaultCatalogue([
+        FaultType(NetworkPartition.self),
+        FaultType(ProcessPause.self),
+        FaultType(ProcessKill.self),
+        FaultType(Noop.self),
+    ])
+}

@@ -1,0 +1,283 @@
+// The kernel in memory: the same ports as Linux, with two additions. It can fail its N-th call, with or without
+// having done it, and its world can be compared before and after.
+
+package import ChaosModel
+import Synchronization
+
+/// A kernel in memory.
+package final class SimulatedKernel: Sendable {
+    /// How a call fails.
+    package enum Failure: Sendable, CaseIterable {
+        /// Nothing was done.
+        case before
+        /// It was done, and the answer was lost.
+        case after
+    }
+
+    private struct State {
+        var world = SimulatedWorld()
+        var calls: [String] = []
+        var failAt: Int?
+        var failure = Failure.before
+        var staysDead = false
+        var engines = PacketEngines(working: PacketEngine.allCases, reasons: [:])
+        var capabilities: Set<String> = ["CAP_KILL", "CAP_NET_ADMIN", "CAP_SYS_ADMIN"]
+        var userID: UInt32 = 0
+        var bootID = "boot-1"
+    }
+
+    private let state = Mutex(State())
+
+    /// The clock.
+    package let time: SimulatedTime
+
+    /// Makes a machine; its clock goes on by itself when somebody sleeps, unless told otherwise.
+    package init(time: SimulatedTime = SimulatedTime(advancesBySleeping: true)) {
+        self.time = time
+    }
+
+    /// The ports to it.
+    package var kernel: Kernel {
+        Kernel(processes: self, packets: self, network: self, host: self, time: time)
+    }
+
+    /// The machine now.
+    package var world: SimulatedWorld { state.withLock { $0.world } }
+
+    /// Changes the machine, as something other than a fault would.
+    package func change<Value: Sendable>(_ body: @Sendable (inout SimulatedWorld) -> Value) -> Value
+    {
+        state.withLock { body(&$0.world) }
+    }
+
+    /// The calls so far, by name.
+    package var calls: [String] { state.withLock { $0.calls } }
+
+    /// Makes the N-th call from now fail, counted from 1; nil for none.
+    package func fail(call number: Int?, _ failure: Failure = .before) {
+        state.withLock { state in
+            state.failAt = number.map { state.calls.count + $0 }
+            state.failure = failure
+        }
+    }
+
+    /// Makes the agent die at its N-th call from now, counted from 1: no later call reaches the machine.
+    package func die(at number: Int, _ failure: Failure) {
+        state.withLock { state in
+            state.failAt = state.calls.count + number
+            state.failure = failure
+            state.staysDead = true
+        }
+    }
+
+    /// Whether the agent has died at its call.
+    package var isDead: Bool {
+        state.withLock { state in state.staysDead && state.calls.count >= state.failAt ?? .max }
+    }
+
+    /// Starts a new agent on the same machine, after what the kernel does when one dies.
+    package func restartAgent() {
+        state.withLock { state in
+            state.failAt = nil
+            state.staysDead = false
+            state.world.agentDied()
+        }
+    }
+
+    /// Sets which packet engines work.
+    package func setEngines(_ engines: PacketEngines) { state.withLock { $0.engines = engines } }
+
+    /// Sets who the agent is.
+    package func setUser(_ userID: UInt32, capabilities: Set<String>) {
+        state.withLock {
+            $0.userID = userID
+            $0.capabilities = capabilities
+        }
+    }
+
+    /// Boots again: processes and tables are gone.
+    package func reboot() {
+        state.withLock {
+            $0.bootID += "+"
+            $0.world.tables = [:]
+            $0.world.processes = $0.world.processes.filter { $0.key == 1 }
+            $0.world.add(pid: 42, name: "moonquake")
+        }
+    }
+
+    private func call<Value: Sendable>(
+        _ name: String,
+        _ body: (inout State) throws(KernelError) -> Value
+    ) throws(KernelError) -> Value {
+        let result: Result<Value, KernelError> = state.withLock { state in
+            state.calls.append(name)
+            let fails = state.failAt == state.calls.count
+            let error = KernelError(.failed, name, "simulated failure of call \(state.calls.count)")
+            if state.staysDead, state.calls.count > state.failAt ?? .max { return .failure(error) }
+            if fails, state.failure == .before { return .failure(error) }
+            let result = Result { () throws(KernelError) in try body(&state) }
+            return fails ? .failure(error) : result
+        }
+        return try result.get()
+    }
+}
+
+extension SimulatedKernel: ProcessPort {
+    package func pids() throws(KernelError) -> [Int32] {
+        try call("pids") { state throws(KernelError) in state.world.processes.keys.sorted() }
+    }
+
+    package func snapshot(pid: Int32) throws(KernelError) -> ProcessSnapshot? {
+        try call("snapshot") { state throws(KernelError) in
+            state.world.processes[pid].map { process in
+                ProcessSnapshot(
+                    identity: ProcessIdentity(pid: pid, startTime: process.startTime),
+                    parent: process.parent,
+                    shortName: String(process.name.prefix(15)),
+                    arguments: process.arguments,
+                    executable: process.arguments.first,
+                    userID: process.userID,
+                    state: process.state,
+                    isKernelThread: process.isKernelThread
+                )
+            }
+        }
+    }
+
+    package func controlGroup(of process: ProcessIdentity) throws(KernelError) -> String? {
+        try call("controlGroup") { state throws(KernelError) in
+            state.world.processes[process.pid]?.group
+        }
+    }
+
+    package func listening(on port: Int) throws(KernelError) -> Set<Int32> {
+        try call("listening") { state throws(KernelError) in
+            Set(state.world.processes.filter { $0.value.ports.contains(port) }.keys)
+        }
+    }
+
+    package func userID(named name: String) throws(KernelError) -> UInt32? {
+        try call("userID") { state throws(KernelError) in name == "root" ? 0 : nil }
+    }
+
+    package func signal(_ process: ProcessIdentity, _ signal: Int32) throws(KernelError) -> Bool {
+        try call("signal") { state throws(KernelError) in
+            guard let found = state.world.processes[process.pid],
+                found.startTime == process.startTime
+            else {
+                return false
+            }
+            switch signal {
+            case 19: state.world.processes[process.pid]?.state = "T"
+            case 18: state.world.processes[process.pid]?.state = "S"
+            default:
+                state.world.processes[process.pid] = nil
+                guard found.isSupervised else { break }
+                state.world.add(name: found.name, arguments: found.arguments, isSupervised: true)
+            }
+            return true
+        }
+    }
+
+    package func ended(
+        _ process: ProcessIdentity,
+        within limit: Duration
+    ) async throws(KernelError) -> Bool {
+        try call("ended") { state throws(KernelError) in
+            state.world.processes[process.pid]?.startTime != process.startTime
+        }
+    }
+
+    package func start(_ arguments: [String]) throws(KernelError) -> ProcessIdentity {
+        try call("start") { state throws(KernelError) in
+            let name = arguments.first?.split(separator: "/").last.map(String.init) ?? "?"
+            return state.world.add(name: name, arguments: arguments)
+        }
+    }
+}
+
+extension SimulatedKernel: PacketFilterPort {
+    package func engines(in namespace: NetworkNamespace) throws(KernelError) -> PacketEngines {
+        try call("engines") { state throws(KernelError) in state.engines }
+    }
+
+    package func add(
+        _ rules: PacketRules,
+        with engine: PacketEngine,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) {
+        try call("add") { state throws(KernelError) in
+            guard state.world.tables[namespace.inode]?[rules.name] == nil else {
+                throw KernelError(.failed, "add \(rules.name)", "File exists")
+            }
+            state.world.tables[namespace.inode, default: [:]][rules.name] = SimulatedWorld.Table(
+                rules: rules,
+                engine: engine,
+                count: PacketCount(packets: 3, bytes: 180)
+            )
+        }
+    }
+
+    package func remove(
+        _ name: String,
+        with engine: PacketEngine,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) {
+        try call("remove") { state throws(KernelError) in
+            state.world.tables[namespace.inode]?[name] = nil
+        }
+    }
+
+    package func count(
+        _ name: String,
+        with engine: PacketEngine,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) -> PacketCount? {
+        try call("count") { state throws(KernelError) in
+            state.world.tables[namespace.inode]?[name]?.count
+        }
+    }
+}
+
+extension SimulatedKernel: NetworkPort {
+    package func ownNamespace() throws(KernelError) -> NetworkNamespace {
+        try call("ownNamespace") { state throws(KernelError) in
+            NetworkNamespace(path: "/proc/self/ns/net", inode: 1)
+        }
+    }
+
+    package func namespace(named name: String) throws(KernelError) -> NetworkNamespace? {
+        try call("namespace") { state throws(KernelError) in
+            state.world.namespaces[name].map {
+                NetworkNamespace(path: "/run/netns/\(name)", inode: $0)
+            }
+        }
+    }
+
+    package func namespace(of process: ProcessIdentity) throws(KernelError) -> NetworkNamespace {
+        try call("namespace") { state throws(KernelError) in
+            NetworkNamespace(path: "/proc/\(process.pid)/ns/net", inode: 1)
+        }
+    }
+
+    package func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {
+        try call("addresses") { state throws(KernelError) in
+            guard let addresses = state.world.hosts[hostName] else {
+                throw KernelError(.failed, "resolve \(hostName)", "Name or service not known")
+            }
+            return addresses
+        }
+    }
+}
+
+extension SimulatedKernel: HostPort {
+    package func bootID() throws(KernelError) -> String { state.withLock { $0.bootID } }
+
+    package func hasCapability(_ name: String) -> Bool {
+        state.withLock { $0.capabilities.contains(name) }
+    }
+
+    package func userID() -> UInt32 { state.withLock { $0.userID } }
+
+    package func ancestry() -> [Int32] { [42, 1] }
+}

@@ -1,0 +1,104 @@
+// The machine as the simulation keeps it: a value, so that two moments can be compared.
+
+package import ChaosModel
+
+/// Everything that faults can change on the simulated machine.
+package struct SimulatedWorld: Sendable, Equatable {
+    /// A process.
+    package struct Process: Sendable, Equatable {
+        package var startTime: UInt64
+        package var parent: Int32
+        package var name: String
+        package var arguments: [String]
+        package var userID: UInt32
+        package var state: Character
+        package var isKernelThread: Bool
+        package var group: String
+        package var ports: Set<Int>
+        /// Whether somebody starts it again when it ends.
+        package var isSupervised: Bool
+    }
+
+    /// A table or chain of packet rules.
+    package struct Table: Sendable, Equatable {
+        package var rules: PacketRules
+        package var engine: PacketEngine
+        package var count: PacketCount
+    }
+
+    /// The processes by pid.
+    package var processes: [Int32: Process] = [:]
+    /// The rules by namespace inode and name.
+    package var tables: [UInt64: [String: Table]] = [:]
+    /// The named namespaces; the agent's own has inode 1.
+    package var namespaces: [String: UInt64] = [:]
+    /// The addresses of host names.
+    package var hosts: [String: [NetworkAddress]] = [:]
+
+    private var nextPid: Int32 = 100
+    private var nextStartTime: UInt64 = 1000
+
+    /// A machine with pid 1 and the agent, which is pid 42.
+    package init() {
+        add(pid: 1, name: "init")
+        add(pid: 42, name: "moonquake")
+    }
+
+    /// Starts a process and returns its identity.
+    @discardableResult
+    package mutating func add(
+        pid: Int32? = nil,
+        name: String,
+        arguments: [String]? = nil,
+        userID: UInt32 = 0,
+        isKernelThread: Bool = false,
+        group: String = "/",
+        ports: Set<Int> = [],
+        isSupervised: Bool = false
+    ) -> ProcessIdentity {
+        if pid == nil { nextPid += 1 }
+        nextStartTime += 10
+        let pid = pid ?? nextPid
+        processes[pid] = Process(
+            startTime: nextStartTime,
+            parent: 1,
+            name: name,
+            arguments: arguments ?? ["/usr/bin/\(name)"],
+            userID: userID,
+            state: "S",
+            isKernelThread: isKernelThread,
+            group: group,
+            ports: ports,
+            isSupervised: isSupervised
+        )
+        return ProcessIdentity(pid: pid, startTime: nextStartTime)
+    }
+
+    /// What the kernel does when the agent dies: tables with an owner go.
+    package mutating func agentDied() {
+        for (namespace, tables) in tables {
+            self.tables[namespace] = tables.filter { $0.value.engine != .nftOwner }
+        }
+    }
+
+    /// How this world differs from `other`, one line for each thing; empty when they are the same.
+    package func differences(from other: SimulatedWorld) -> [String] {
+        var lines: [String] = []
+        for pid in Set(processes.keys).union(other.processes.keys).sorted()
+        where processes[pid] != other.processes[pid] {
+            let states = [other.processes[pid], processes[pid]].map {
+                $0.map { "\($0.name) \($0.state)" } ?? "none"
+            }
+            lines.append("process \(pid): \(states[0]) -> \(states[1])")
+        }
+        for namespace in Set(tables.keys).union(other.tables.keys).sorted() {
+            let names = [other.tables[namespace], tables[namespace]].map {
+                ($0 ?? [:]).keys.sorted()
+            }
+            if names[0] != names[1] {
+                lines.append("tables in \(namespace): \(names[0]) -> \(names[1])")
+            }
+        }
+        return lines
+    }
+}
