@@ -34,6 +34,7 @@ let package = Package(
         module("Targets", ["ChaosModel"]),
         module("Faults", ["ChaosModel"]),
         module("Agent", ["ChaosModel", "ChaosTargets"]),
+        module("Engine", ["ChaosModel"]),
         module("Simulation", ["ChaosModel"]),
         tests("Agent", ["ChaosAgent", "ChaosFaults", "ChaosModel", "ChaosSimulation"]),
     ]

@@ -102,7 +102,7 @@ enum SampleFault: String, CaseIterable, Sendable {
             world.add(name: "shop")
             world.add(name: "kept", isSupervised: true)
             world.namespaces = ["shop": 77]
-            world.hosts = ["db.test": [NetworkAddress("10.9.0.3")!, NetworkAddress("fd00::3")!]]
+            world.hosts = ["db.test": ["10.9.0.3", "fd00::3"].compactMap(NetworkAddress.init)]
         }
         if self == .partitionJournaled {
             kernel.setEngines(PacketEngines(working: [.nft], reasons: [.nftOwner: "too old"]))

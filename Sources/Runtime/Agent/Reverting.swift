@@ -9,7 +9,7 @@ struct RevertOrder: Sendable {
     var target: Target
     var undo: ParameterValue
 
-    /// Measures, puts back, and measures again. Never throws: the record says how it ended.
+    /// Measures, puts back and measures again; never throws, since the record says how it ended.
     func carryOut(on kernel: Kernel) async -> RevertRecord {
         let began = kernel.time.now
         // What it did while it was on is worth knowing, but never a reason not to put it back.

@@ -1,0 +1,277 @@
+// The report of a run, from which every format is made. The keys are a contract: docs/report.md.
+
+/// Everything that is worth knowing about a run that has ended.
+package struct RunReport: Sendable, Hashable, Codable {
+    /// The version of these keys.
+    package var schemaVersion = 1
+    /// The run.
+    package var runID: String
+    /// What was run.
+    package var definition: Definition
+    /// The seed of every choice left to chance.
+    package var seed: UInt64
+    /// Whether it came to its end.
+    package var status: RunStatus
+    /// What it says about the hypothesis.
+    package var verdict: Verdict
+    /// Whether everything is as it was.
+    package var restoration: Restoration
+    /// The exit code of the program.
+    package var exitCode: Int32
+    /// Why the verdict is what it is, one sentence each, the most important first.
+    package var reasons: [String]
+    /// ISO 8601, UTC.
+    package var startedAt: String
+    /// ISO 8601, UTC.
+    package var endedAt: String
+    /// Seconds since 1970, UTC, of the start; samples and the time line count from there.
+    package var startedAtSeconds: Double
+    /// The phases that were entered, in order.
+    package var phases: [PhaseRecord]
+    /// Everything that was hit.
+    package var targets: [Target]
+    /// The metrics.
+    package var metrics: [MetricReport]
+    /// The faults, one for each lease.
+    package var faults: [FaultReport]
+    /// The checks of the script.
+    package var checks: [CheckReport]
+    /// The longest time by which an abort could have been late, in milliseconds; nil without metrics.
+    package var worstAbortLagMs: Double?
+    /// How the run was aborted, if it was.
+    package var abort: AbortReport?
+    /// Comparisons of baseline, during and after.
+    package var statistics: [String]
+    /// What happened, in order.
+    package var timeline: [RunEvent]
+    /// What shows that everything is back.
+    package var proof: Proof
+    /// What went wrong, if something did.
+    package var error: ErrorReport?
+
+    /// What was run.
+    package struct Definition: Sendable, Hashable, Codable {
+        package var name: String
+        package var version: Int?
+        package var digest: String
+        package var file: String
+        package var owner: String?
+        package var hypothesis: String?
+        package var description: String?
+        package var tags: [String]
+
+        package init(_ experiment: ExperimentDefinition, version: Int? = nil) {
+            name = experiment.name
+            self.version = version
+            digest = experiment.digest
+            file = experiment.file
+            owner = experiment.owner
+            hypothesis = experiment.hypothesis
+            description = experiment.description
+            tags = experiment.tags
+        }
+    }
+
+    /// A phase that was entered.
+    package struct PhaseRecord: Sendable, Hashable, Codable {
+        package var phase: Phase
+        package var startedMs: Double
+        package var endedMs: Double?
+        /// How it ended, in words.
+        package var outcome: String
+
+        package init(phase: Phase, startedMs: Double) {
+            self.phase = phase
+            self.startedMs = startedMs
+            outcome = ""
+        }
+    }
+
+    /// A metric and what it said.
+    package struct MetricReport: Sendable, Hashable, Codable {
+        package var name: String
+        package var source: String
+        package var unit: MetricUnit
+        package var healthy: Threshold?
+        package var tolerated: Threshold?
+        package var lagMs: Double
+        /// Every sample: milliseconds since the start, and the value; nil for no data.
+        package var samples: [Point]
+        package var before: Summary
+        package var during: Summary
+        package var after: Summary
+        /// Milliseconds since the start of the first sample in a run of unhealthy ones that counted; nil if none.
+        package var firstViolationMs: Double?
+
+        package init(_ metric: MetricDefinition) {
+            name = metric.name
+            source = metric.source
+            unit = metric.unit
+            healthy = metric.healthy
+            tolerated = metric.tolerated
+            lagMs = metric.lagMs
+            samples = []
+            before = Summary()
+            during = Summary()
+            after = Summary()
+        }
+    }
+
+    /// One sample.
+    package struct Point: Sendable, Hashable, Codable {
+        package var atMs: Double
+        package var value: Double?
+        package var note: String?
+
+        package init(atMs: Double, value: Double?, note: String?) {
+            self.atMs = atMs
+            self.value = value
+            self.note = note
+        }
+    }
+
+    /// The values of a metric in a part of the run.
+    package struct Summary: Sendable, Hashable, Codable {
+        package var count = 0
+        package var noData = 0
+        package var mean: Double?
+        package var minimum: Double?
+        package var maximum: Double?
+        package var p50: Double?
+        package var p95: Double?
+        package var p99: Double?
+
+        package init() {}
+    }
+
+    /// A fault on one target.
+    package struct FaultReport: Sendable, Hashable, Codable {
+        package var name: String
+        package var lease: LeaseID
+        package var target: Target
+        package var heldBy: Holder
+        package var engine: String?
+        /// The options as given.
+        package var asked: [String: ParameterValue]
+        /// What was seen when it began.
+        package var verified: Effect
+        /// What was measured to have happened while it was on; nil when that could not be measured.
+        package var measured: Effect?
+        package var injectedMs: Double
+        package var revertedMs: Double?
+        package var injectedAt: String
+        package var revertedAt: String?
+        package var outcome: RevertOutcome?
+        /// What was measured after the revert.
+        package var seen: String?
+        package var revertTookMs: Double?
+
+        package init(
+            _ lease: LeaseRecord,
+            of spec: FaultSpec,
+            injectedMs: Double,
+            injectedAt: String
+        ) {
+            name = spec.fault
+            self.lease = lease.lease
+            target = lease.target
+            heldBy = lease.heldBy
+            engine = lease.engine
+            asked = spec.options
+            verified = lease.effect
+            self.injectedMs = injectedMs
+            self.injectedAt = injectedAt
+        }
+    }
+
+    /// A `check_metric` of the script.
+    package struct CheckReport: Sendable, Hashable, Codable {
+        package var condition: String
+        package var held: Bool?
+        package var values: [String: Double]
+        package var atMs: Double
+        package var location: SourceLocation?
+
+        package init(
+            condition: String,
+            held: Bool?,
+            values: [String: Double],
+            atMs: Double,
+            location: SourceLocation?
+        ) {
+            self.condition = condition
+            self.held = held
+            self.values = values
+            self.atMs = atMs
+            self.location = location
+        }
+    }
+
+    /// How a run was aborted.
+    package struct AbortReport: Sendable, Hashable, Codable {
+        /// The rule, the signal or the person.
+        package var reason: String
+        package var atMs: Double
+        /// From the decision to the last fault reverted, in milliseconds.
+        package var tookMs: Double
+
+        package init(reason: String, atMs: Double, tookMs: Double) {
+            self.reason = reason
+            self.atMs = atMs
+            self.tookMs = tookMs
+        }
+    }
+
+    /// What shows that everything is back.
+    package struct Proof: Sendable, Hashable, Codable {
+        /// One line for each lease: what was measured after its revert.
+        package var reverts: [String]
+        /// What is left; empty when restored.
+        package var leaked: [String]
+
+        package init(reverts: [String] = [], leaked: [String] = []) {
+            self.reverts = reverts
+            self.leaked = leaked
+        }
+    }
+
+    /// What went wrong.
+    package struct ErrorReport: Sendable, Hashable, Codable {
+        package var message: String
+        package var traceback: String?
+
+        package init(message: String, traceback: String? = nil) {
+            self.message = message
+            self.traceback = traceback
+        }
+    }
+
+    /// Makes the report of a run that has just begun.
+    package init(
+        runID: String,
+        definition: Definition,
+        seed: UInt64,
+        startedAt: String,
+        startedAtSeconds: Double
+    ) {
+        self.runID = runID
+        self.definition = definition
+        self.seed = seed
+        status = .completed
+        verdict = .inconclusive
+        restoration = .restored
+        exitCode = ExitCode.inconclusive.rawValue
+        reasons = []
+        self.startedAt = startedAt
+        endedAt = startedAt
+        self.startedAtSeconds = startedAtSeconds
+        phases = []
+        targets = []
+        metrics = []
+        faults = []
+        checks = []
+        statistics = []
+        timeline = []
+        proof = Proof()
+    }
+}
