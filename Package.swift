@@ -27,15 +27,46 @@ func tests(_ folder: String, _ dependencies: [Target.Dependency]) -> Target {
     )
 }
 
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
 let package = Package(
     name: "moonquake",
+    products: [
+        .library(name: "LuaBridge", targets: ["LuaBridge"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2"),
+        .package(url: "https://github.com/apple/swift-system.git", from: "1.8.1"),
+    ],
     targets: [
+        .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
+        .target(name: "CLuaShim", dependencies: ["CLua"]),
+        .target(name: "LuaBridge", dependencies: ["CLua", "CLuaShim"], swiftSettings: settings),
         module("Model", []),
         module("Targets", ["ChaosModel"]),
         module("Faults", ["ChaosModel"]),
         module("Agent", ["ChaosModel", "ChaosTargets"]),
-        module("Engine", ["ChaosModel"]),
+        module("Engine", ["ChaosModel", "ChaosSteadyState"]),
+        module("Script", ["ChaosEngine", "ChaosModel", "ChaosSteadyState", "LuaBridge"]),
         module("Simulation", ["ChaosModel"]),
+        module(
+            "SteadyState",
+            ["ChaosModel", httpClient, nioCore, nioPosix, nioHTTP1, histogram, subprocess, system]
+        ),
+        .testTarget(name: "LuaBridgeTests", dependencies: ["LuaBridge"], swiftSettings: settings),
         tests("Agent", ["ChaosAgent", "ChaosFaults", "ChaosModel", "ChaosSimulation"]),
+        tests("Model", ["ChaosModel"]),
+        tests("SteadyState", ["ChaosModel", "ChaosSteadyState", nioCore, nioPosix, subprocess]),
     ]
 )

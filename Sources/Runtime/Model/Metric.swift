@@ -97,7 +97,7 @@ package enum Threshold: Sendable, Hashable, Codable {
     case above(Double)
     /// Equal up to a relative 1e-9.
     case equals(Double)
-    /// Between two values, both included.
+    /// Between two values, both included; an infinite end leaves that side open.
     case between(Double, Double)
     case oneOf([Double])
 
@@ -120,6 +120,8 @@ package enum Threshold: Sendable, Hashable, Codable {
         case .below(let limit): "below \(unit.spelled(limit))"
         case .above(let limit): "above \(unit.spelled(limit))"
         case .equals(let wanted): "equal to \(unit.spelled(wanted))"
+        case .between(-.infinity, let high): "at most \(unit.spelled(high))"
+        case .between(let low, .infinity): "at least \(unit.spelled(low))"
         case .between(let low, let high): "between \(unit.spelled(low)) and \(unit.spelled(high))"
         case .oneOf(let wanted): "one of " + wanted.map(unit.spelled).joined(separator: ", ")
         }
