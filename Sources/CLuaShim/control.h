@@ -1,0 +1,42 @@
+// The control block of one state: what the allocator, the hook and the trampoline share. Only the
+// thread that runs the state touches it; other threads touch nothing but an lb_stop.
+
+#ifndef LB_CONTROL_H
+#define LB_CONTROL_H
+
+#include "CLuaShim.h"
+
+typedef struct {
+    lb_host host;
+    lb_limits limits;
+    lb_stop *vm_stop;       // stops whatever runs
+    lb_stop *run_stop;      // stops the activation that is being resumed
+    int64_t *budget;        // instructions left to that activation
+    int64_t closing_steps;  // hook calls left to closers
+    size_t used;
+    size_t refused;         // the last size that a limit refused, 0 when none
+    int host_depth;         // > 0 while Swift is on top: the allocator then refuses nothing
+    int deliver;            // results of the next resume, or LB_RAISE
+    int body_status;
+    bool closing;           // lb_close_thread is at work
+    bool unwinding;         // a stop was raised as an error
+    bool stop_yield;        // the last yield obeyed a stop
+    bool budget_spent;
+} lb_control;
+
+static inline lb_control *lb_control_of(lua_State *L) {
+    return *(lb_control **)lua_getextraspace(L);
+}
+
+void *lb_allocate(void *control, void *block, size_t old_size, size_t new_size);
+void lb_hook(lua_State *L, lua_Debug *ar);
+// True when the script must not go on: a stop is raised and no closer has budget left.
+bool lb_must_stop(lb_control *control);
+// Leaves the running function for good: by yield where possible, else by the error on top.
+int lb_leave(lua_State *L);
+int lb_finish_protected(lua_State *L, int status, lua_KContext skip);
+
+#define LB_HOOK_COUNT 100
+#define LB_CLOSING_STEPS 10000
+
+#endif

@@ -1,0 +1,148 @@
+// Swift types that arguments and results may have.
+
+/// A Swift type with a counterpart in Lua.
+public protocol LuaConvertible: Sendable {
+    /// How messages call the type.
+    static var luaTypeName: String { get }
+    /// The value, nil when the Lua value does not fit.
+    static func from(_ value: LuaValue) -> Self?
+    /// The Lua value.
+    var luaValue: LuaValue { get }
+}
+
+extension LuaValue: LuaConvertible {
+    /// Any type.
+    public static var luaTypeName: String { "value" }
+
+    /// The value itself.
+    public static func from(_ value: LuaValue) -> LuaValue? {
+        value
+    }
+
+    /// The value itself.
+    public var luaValue: LuaValue { self }
+}
+
+extension Bool: LuaConvertible {
+    /// `boolean`.
+    public static var luaTypeName: String { "boolean" }
+
+    /// Only a boolean fits; nil is not false.
+    public static func from(_ value: LuaValue) -> Bool? {
+        value.boolean
+    }
+
+    /// A boolean.
+    public var luaValue: LuaValue { .boolean(self) }
+}
+
+extension Int: LuaConvertible {
+    /// `integer`.
+    public static var luaTypeName: String { "integer" }
+
+    /// An integer, or a double without a fraction.
+    public static func from(_ value: LuaValue) -> Int? {
+        value.integer.flatMap(Int.init(exactly:))
+    }
+
+    /// An integer.
+    public var luaValue: LuaValue { .integer(Int64(self)) }
+}
+
+extension Double: LuaConvertible {
+    /// `number`.
+    public static var luaTypeName: String { "number" }
+
+    /// Any number fits.
+    public static func from(_ value: LuaValue) -> Double? {
+        value.number
+    }
+
+    /// A double.
+    public var luaValue: LuaValue { .number(self) }
+}
+
+extension String: LuaConvertible {
+    /// `string`.
+    public static var luaTypeName: String { "string" }
+
+    /// Only a string fits; a number is not turned into one.
+    public static func from(_ value: LuaValue) -> String? {
+        value.string
+    }
+
+    /// A string.
+    public var luaValue: LuaValue { .string(self) }
+}
+
+extension LuaTable: LuaConvertible {
+    /// `table`.
+    public static var luaTypeName: String { "table" }
+
+    /// Only a table fits.
+    public static func from(_ value: LuaValue) -> LuaTable? {
+        value.table
+    }
+
+    /// A table.
+    public var luaValue: LuaValue { .table(self) }
+}
+
+extension Optional: LuaConvertible where Wrapped: LuaConvertible {
+    /// The wrapped type's name, `or nil`.
+    public static var luaTypeName: String { "\(Wrapped.luaTypeName) or nil" }
+
+    /// Nil, or what fits the wrapped type.
+    public static func from(_ value: LuaValue) -> Wrapped?? {
+        if value.isNil { return .some(.none) }
+        return Wrapped.from(value).map { .some($0) }
+    }
+
+    /// Nil or the wrapped value.
+    public var luaValue: LuaValue {
+        map(\.luaValue) ?? .nil
+    }
+}
+
+extension Array: LuaConvertible where Element: LuaConvertible {
+    /// `list of` the element's name.
+    public static var luaTypeName: String { "list of \(Element.luaTypeName)" }
+
+    /// A table without fields, all of whose elements fit.
+    public static func from(_ value: LuaValue) -> [Element]? {
+        guard case .table(let table) = value, table.fields.isEmpty else { return nil }
+        let values = table.array.compactMap(Element.from)
+        return values.count == table.array.count ? values : nil
+    }
+
+    /// A table with an array part.
+    public var luaValue: LuaValue {
+        .table(LuaTable(array: map(\.luaValue)))
+    }
+}
+
+extension LuaFunction: LuaConvertible {
+    /// `function`.
+    public static var luaTypeName: String { "function" }
+
+    /// Only a function fits.
+    public static func from(_ value: LuaValue) -> LuaFunction? {
+        value.function
+    }
+
+    /// A function.
+    public var luaValue: LuaValue { .function(self) }
+}
+
+extension LuaObject: LuaConvertible {
+    /// `object`.
+    public static var luaTypeName: String { "object" }
+
+    /// Any object fits.
+    public static func from(_ value: LuaValue) -> LuaObject? {
+        value.object
+    }
+
+    /// An object.
+    public var luaValue: LuaValue { .object(self) }
+}
