@@ -59,6 +59,7 @@ let package = Package(
         module("Agent", ["ChaosModel", "ChaosTargets"]),
         module("Engine", ["ChaosModel", "ChaosSteadyState"]),
         module("Script", ["ChaosEngine", "ChaosModel", "ChaosSteadyState", "LuaBridge"]),
+        module("Report", ["ChaosModel"]),
         module("Simulation", ["ChaosModel"]),
         module(
             "SteadyState",
