@@ -61,7 +61,7 @@ struct LeaseTests {
             let machine = try await greeted(.pause)
             let before = machine.kernel.world
             machine.kernel.fail(call: number, .before)
-            guard case .failed(let failure) = await machine.inject(pause) else { break }
+            guard case .failed(let failure) = await machine.inject(pause) else { continue }
             // The first process was stopped before the second one's step failed.
             wasPartly = wasPartly || machine.kernel.calls.filter { $0 == "signal" }.count >= 2
             #expect(failure.message.hasPrefix("process.pause: "), "\(failure)")

@@ -151,7 +151,7 @@ package actor Agent {
         do throws(TargetError) {
             candidates = try resolver.candidates(call.spec.target)
         } catch {
-            throw AgentFailure(error)
+            throw AgentFailure(error, fault: call.spec.fault, at: call.spec.location)
         }
         let chosen: [Target]
         do throws(ParameterProblem) {
@@ -197,7 +197,7 @@ package actor Agent {
         do throws(TargetError) {
             protection = try resolver.protection(of: target)
         } catch {
-            throw AgentFailure(error)
+            throw AgentFailure(error, fault: spec.fault, at: spec.location)
         }
         if let protection {
             throw AgentFailure(
@@ -426,11 +426,10 @@ extension AgentFailure {
         self.init(error.isPermission ? .unavailable : .injection, error.description)
     }
 
-    init(_ error: TargetError) {
+    init(_ error: TargetError, fault: String, at location: SourceLocation?) {
         switch error {
         case .noTarget(let problem): self.init(.definition, problem.description)
-        case .kernel(let error):
-            self.init(error.kind == .notPermitted ? .unavailable : .definition, error.description)
+        case .kernel(let error): self.init(FaultError(error), fault: fault, at: location)
         }
     }
 
