@@ -20,6 +20,8 @@ func module(_ folder: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
     name: "moonquake",
     targets: [
-        module("Model", [])
+        module("Model", []),
+        .target(name: "CLinux"),
+        module("Linux", ["ChaosModel", "CLinux"]),
     ]
 )
