@@ -23,5 +23,16 @@ let package = Package(
         module("Model", []),
         .target(name: "CLinux"),
         module("Linux", ["ChaosModel", "CLinux"]),
+        .executableTarget(
+            name: "hold-rules",
+            dependencies: ["ChaosModel", "ChaosLinux"],
+            path: "Tests/Fixtures/hold-rules",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "LinuxTests",
+            dependencies: ["ChaosModel", "ChaosLinux", "hold-rules"],
+            swiftSettings: settings
+        ),
     ]
 )
