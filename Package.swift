@@ -53,7 +53,9 @@ let package = Package(
         .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
         .target(name: "CLuaShim", dependencies: ["CLua"]),
         .target(name: "LuaBridge", dependencies: ["CLua", "CLuaShim"], swiftSettings: settings),
+        .target(name: "CLinux"),
         module("Model", []),
+        module("Linux", ["ChaosModel", "CLinux"]),
         module("Targets", ["ChaosModel"]),
         module("Faults", ["ChaosModel"]),
         module("Agent", ["ChaosModel", "ChaosTargets"]),
@@ -65,6 +67,13 @@ let package = Package(
             "SteadyState",
             ["ChaosModel", httpClient, nioCore, nioPosix, nioHTTP1, histogram, subprocess, system]
         ),
+        .executableTarget(
+            name: "hold-rules",
+            dependencies: ["ChaosModel", "ChaosLinux"],
+            path: "Tests/Fixtures/hold-rules",
+            swiftSettings: settings
+        ),
+        tests("Linux", ["ChaosModel", "ChaosLinux", "hold-rules"]),
         tests("Agent", ["ChaosAgent", "ChaosFaults", "ChaosModel", "ChaosSimulation"]),
         tests("Model", ["ChaosModel"]),
         tests("SteadyState", ["ChaosModel", "ChaosSteadyState", nioCore, nioPosix, subprocess]),

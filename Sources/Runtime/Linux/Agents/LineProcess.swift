@@ -3,6 +3,7 @@
 // The child's input closes when we die, however we die: that is how an agent knows. So the write end of that
 // pipe must be nobody else's, which close-on-exec and `Spawn` see to.
 
+import CLinux
 package import ChaosModel
 import Glibc
 import Synchronization
@@ -13,7 +14,7 @@ package final class LineProcess: Sendable {
     package let lines: AsyncStream<String>
 
     private let child: ReapOnce
-    private let input: Descriptor
+    private let input: Int32
     private let writer: LineWriter
 
     /// Starts a program.
@@ -23,36 +24,47 @@ package final class LineProcess: Sendable {
     ///   - arguments: Its arguments, its name the first.
     ///   - errorOutput: Where its standard error goes.
     package init(_ path: String, _ arguments: [String], errorOutput: Int32) throws(KernelError) {
-        let (childInput, input) = try Self.pipe()
-        let (output, childOutput) = try Self.pipe()
+        var toChild = try Pipe()
+        var fromChild = try Pipe()
         let pid = try Spawn.start(
             path,
             arguments,
-            input: childInput.number,
-            output: childOutput.number,
+            input: toChild.read.number,
+            output: fromChild.write.number,
             error: errorOutput,
             newSession: true
         )
-        self.input = input
-        writer = LineWriter(input.number)
         let child = ReapOnce(pid: pid)
         self.child = child
-        lines = try LineReader.lines(of: output.number) {
-            // The thread keeps the descriptor alive until here.
-            withExtendedLifetime(output) { child.reap() }
+        input = toChild.write.release()
+        let output = fromChild.read.release()
+        writer = LineWriter(input)
+        lines = try LineReader.lines(of: output) {
+            close(output)
+            child.reap()
         }
     }
+
+    deinit { close(input) }
 
     /// Sends a line; does nothing once the child is gone.
     package func send(_ line: String) { writer.send(line) }
 
     /// Ends the child with SIGKILL, unless it has ended.
     package func kill() { child.kill() }
+}
 
-    private static func pipe() throws(KernelError) -> (read: Descriptor, write: Descriptor) {
+/// The two ends of a pipe.
+private struct Pipe: ~Copyable {
+    var read: Descriptor
+    var write: Descriptor
+
+    init() throws(KernelError) {
         var ends: [Int32] = [0, 0]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw .system(errno, "make a pipe") }
-        return (Descriptor(ends[0]), Descriptor(ends[1]))
+        let code = clinux_pipe(&ends)
+        guard code == 0 else { throw .system(code, "make a pipe") }
+        read = Descriptor(ends[0])
+        write = Descriptor(ends[1])
     }
 }
 

@@ -1,7 +1,7 @@
 // Lines from a descriptor, read by a thread of their own: reading blocks, and must never hold a thread of
 // Swift's pool nor depend on one being free.
 
-import ChaosModel
+package import ChaosModel
 import Glibc
 
 /// Reads lines.
