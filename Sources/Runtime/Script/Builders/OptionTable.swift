@@ -18,6 +18,7 @@ struct OptionTable {
     ///   - set: The plain options; a name that is in neither list is refused with the nearest known one.
     ///   - names: The options that are no plain values.
     ///   - place: The line of the script.
+    /// - Throws: an error about a name that is unknown or a value that is not plain.
     init(
         _ table: LuaTable,
         of set: ParameterSet,

@@ -37,7 +37,8 @@ package struct ScriptLoader: Sendable {
 
     /// The experiments of a file, in their order; at least one.
     ///
-    /// - Parameter file: The path as the user gave it, which messages and the report repeat.
+    /// - Parameter path: The path as the user gave it, which messages and the report repeat.
+    /// - Returns: What the file defines, or the file itself as a plain script.
     /// - Throws: what is wrong, in one message with file and line; nothing was touched.
     package func load(file path: String) async throws(ScriptError) -> [LoadedExperiment] {
         let environment = ScriptEnvironment(

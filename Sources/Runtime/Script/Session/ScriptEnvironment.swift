@@ -25,6 +25,8 @@ struct ScriptEnvironment: Sendable {
     /// - Parameters:
     ///   - limits: What the script may use.
     ///   - clock: What `os.time` says, in seconds since 1970; the system's time otherwise.
+    /// - Returns: The state, with the script compiled.
+    /// - Throws: the syntax error of the script.
     func open(
         limits: LuaLimits = .default,
         clock: (@Sendable () -> Double)? = nil

@@ -49,7 +49,9 @@ final class ScriptSession: Sendable {
         state.withLock { $0.vm = vm }
     }
 
-    /// The state; nil when it is gone. The state keeps its session, not the other way round.
+    /// The state, nil when it is gone.
+    ///
+    /// The state keeps its session, not the other way round.
     var vm: LuaVM? { state.withLock { $0.vm } }
 
     var stage: Stage { state.withLock { $0.stage } }
