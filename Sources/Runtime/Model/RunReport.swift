@@ -38,6 +38,8 @@ package struct RunReport: Sendable, Hashable, Codable {
     package var checks: [CheckReport]
     /// The longest time by which an abort could have been late, in milliseconds; nil without metrics.
     package var worstAbortLagMs: Double?
+    /// How long after the rollback the system was healthy again; nil if that was not seen.
+    package var recoveredAfterMs: Double?
     /// How the run was aborted, if it was.
     package var abort: AbortReport?
     /// Comparisons of baseline, during and after.

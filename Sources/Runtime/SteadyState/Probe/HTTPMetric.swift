@@ -2,6 +2,7 @@
 
 import ChaosModel
 import FoundationEssentials
+import NIOHTTP1
 
 /// The kind `http`.
 enum HTTPMetric: MetricKind {
@@ -64,5 +65,56 @@ enum HTTPMetric: MetricKind {
 
     static func lag(_ parameters: Parameters) throws(DefinitionError) -> Duration {
         try ProbeOptions.lag(parameters)
+    }
+
+    static func source(_ request: SourceRequest) throws(DefinitionError) -> any MetricSource {
+        let url = try request.parameters.value(Options.url)
+        let isSecure = url.scheme?.lowercased() == "https"
+        let host = (url.host ?? "").filter { !"[]".contains($0) }
+        let address = ProbeAddress(host: host, port: url.port ?? (isSecure ? 443 : 80))
+        let message = try message(request.parameters, url: url, host: host)
+        let plan = try ProbePlan(request) { loop in
+            try HTTPTransport(to: address, request: message, isSecure: isSecure, on: loop)
+        }
+        return ProbeSource(plan)
+    }
+
+    private static func message(
+        _ parameters: Parameters,
+        url: URL,
+        host: String
+    ) throws(DefinitionError) -> HTTPProbeRequest {
+        let body = Array((parameters[Options.body] ?? "").utf8)
+        let keepsAlive = try parameters.value(Options.keepAlive)
+        var headers = HTTPHeaders()
+        for (name, value) in (parameters[Options.headers] ?? [:]).sorted(by: { $0.key < $1.key }) {
+            headers.add(name: name, value: value)
+        }
+        let name = host.contains(":") ? "[\(host)]" : host
+        let defaults = [
+            ("Host", url.port.map { "\(name):\($0)" } ?? name),
+            ("User-Agent", "moonquake"), ("Accept", "*/*"),
+        ]
+        for (name, value) in defaults where !headers.contains(name: name) {
+            headers.add(name: name, value: value)
+        }
+        headers.replaceOrAdd(name: "Connection", value: keepsAlive ? "keep-alive" : "close")
+        headers.remove(name: "Transfer-Encoding")
+        headers.remove(name: "Content-Length")
+        if !body.isEmpty { headers.add(name: "Content-Length", value: String(body.count)) }
+        let expected = parameters[Options.expectStatus].map(Set.init)
+        let path = url.path(percentEncoded: true)
+        let query = url.query(percentEncoded: true).map { "?\($0)" } ?? ""
+        return HTTPProbeRequest(
+            head: HTTPRequestHead(
+                version: .http1_1,
+                method: HTTPMethod(rawValue: try parameters.value(Options.method)),
+                uri: (path.isEmpty ? "/" : path) + query,
+                headers: headers
+            ),
+            body: body,
+            isExpected: { expected?.contains($0) ?? (200..<400).contains($0) },
+            keepsAlive: keepsAlive
+        )
     }
 }

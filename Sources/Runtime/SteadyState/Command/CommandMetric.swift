@@ -40,6 +40,17 @@ enum CommandMetric: MetricKind {
     }
 }
 
+extension CommandMetric {
+    static func source(_ request: SourceRequest) throws(DefinitionError) -> any MetricSource {
+        CommandSource(
+            run: try request.parameters.value(Options.run),
+            timeout: try request.parameters.value(Options.timeout),
+            wantsStatus: request.measure == "exit_status",
+            time: request.context.kernel.time
+        )
+    }
+}
+
 extension ParameterKind where Value == String {
     /// One argument of a program: any text without NUL.
     fileprivate static var argument: ParameterKind {

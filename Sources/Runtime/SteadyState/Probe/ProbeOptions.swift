@@ -26,11 +26,7 @@ enum ProbeOptions {
         timeout.erased, rate.erased, netns.erased, CommonOptions.window.erased,
     ]
 
-    static let measures: [(name: String, unit: MetricUnit)] = [
-        ("error_rate", .share), ("rate", .perSecond), ("mean", .seconds), ("p50", .seconds),
-        ("p90", .seconds), ("p95", .seconds), ("p99", .seconds), ("p99.9", .seconds),
-        ("max", .seconds),
-    ]
+    static let measures = ProbeMeasure.named.map { (name: $0.name, unit: $0.measure.unit) }
 
     /// A request that hangs is only known when its time-out is over, and the next starts an interval later.
     static func lag(_ parameters: Parameters) throws(DefinitionError) -> Duration {

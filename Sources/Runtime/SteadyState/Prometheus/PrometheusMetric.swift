@@ -2,6 +2,7 @@
 
 import ChaosModel
 import FoundationEssentials
+import NIOHTTP1
 
 /// The kind `prometheus`.
 enum PrometheusMetric: MetricKind {
@@ -91,5 +92,68 @@ enum PrometheusMetric: MetricKind {
 
     static func lag(_ parameters: Parameters) throws(DefinitionError) -> Duration {
         try parameters.value(Options.scrapeInterval)
+    }
+
+    static func source(_ request: SourceRequest) throws(DefinitionError) -> any MetricSource {
+        let parameters = request.parameters
+        let query = PrometheusSource.Query(
+            endpoint: endpoint(of: try parameters.value(Options.server)),
+            form: "query=" + FormEncoding.encode(try parameters.value(Options.query)),
+            headers: headers(parameters),
+            timeout: try parameters.value(Options.timeout),
+            choice: SeriesChoice(
+                healthy: request.definition.healthy,
+                tolerated: request.definition.tolerated,
+                any: try parameters.value(Options.any)
+            )
+        )
+        return PrometheusSource(query)
+    }
+
+    /// The query endpoint below a server's URL, with its prefix, with a trailing slash or without, and also when
+    /// somebody gave the path of the API already.
+    static func endpoint(of server: URL) -> String {
+        var text = server.absoluteString[...]
+        func trimSlashes() { while text.hasSuffix("/") { text.removeLast() } }
+        trimSlashes()
+        for ending in ["/api/v1/query", "/api/v1"] where text.hasSuffix(ending) {
+            text.removeLast(ending.count)
+        }
+        trimSlashes()
+        return text + "/api/v1/query"
+    }
+
+    private static func headers(_ parameters: Parameters) -> HTTPHeaders {
+        var headers = HTTPHeaders((parameters[Options.headers] ?? [:]).sorted { $0.key < $1.key })
+        if !headers.contains(name: "User-Agent") {
+            headers.add(name: "User-Agent", value: "moonquake")
+        }
+        if let token = parameters[Options.bearerToken] {
+            headers.replaceOrAdd(name: "Authorization", value: "Bearer \(token)")
+        }
+        if let user = parameters[Options.username], let secret = parameters[Options.password] {
+            let pair = Data("\(user):\(secret)".utf8).base64EncodedString()
+            headers.replaceOrAdd(name: "Authorization", value: "Basic \(pair)")
+        }
+        return headers
+    }
+}
+
+/// The encoding of form values; everything but RFC 3986's unreserved bytes is escaped, `+` among them.
+enum FormEncoding {
+    static func encode(_ text: String) -> String {
+        var encoded = ""
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+                UInt8(ascii: "_"), UInt8(ascii: "~"):
+                encoded.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                let digits = String(byte, radix: 16, uppercase: true)
+                encoded += "%" + (digits.count < 2 ? "0" : "") + digits
+            }
+        }
+        return encoded
     }
 }

@@ -32,4 +32,15 @@ enum TCPMetric: MetricKind {
     static func lag(_ parameters: Parameters) throws(DefinitionError) -> Duration {
         try ProbeOptions.lag(parameters)
     }
+
+    static func source(_ request: SourceRequest) throws(DefinitionError) -> any MetricSource {
+        let endpoint = try request.parameters.value(Options.address)
+        let host =
+            switch endpoint.host {
+            case .address(let address): address.addressText
+            case .name(let name): name
+            }
+        let address = ProbeAddress(host: host, port: endpoint.port ?? 0)
+        return ProbeSource(try ProbePlan(request) { TCPTransport(to: address, on: $0) })
+    }
 }

@@ -1,0 +1,246 @@
+// The runner's dealings with the agent: plan, injection, rollback, and what to do when the agent dies.
+
+import ChaosModel
+
+extension Runner {
+    // MARK: Planning
+
+    /// Asks the agent what everything in the rehearsal would do; returns why the run cannot begin, or nil.
+    func makePlan() async -> StopReason? {
+        if let error = rehearsal.error { return .definition(error.description) }
+        for note in rehearsal.notes { emit(.warning, note) }
+        do throws(DefinitionError) {
+            try prepareSources()
+        } catch {
+            return .definition(error.description)
+        }
+        for (number, spec) in rehearsal.faults.enumerated() {
+            do throws(ControlError) {
+                let plan = try await plan(spec, number: number + 1, alreadyHit: [])
+                tell(plan, of: spec)
+            } catch {
+                return Self.stopReason(for: error)
+            }
+        }
+        record.setOutcome("planned")
+        return nil
+    }
+
+    private func tell(_ plan: PlanReply, of spec: FaultSpec) {
+        let share = "\(plan.targets.count) of \(plan.candidates) matching"
+        emit(.plan, "\(spec.fault): \(share)\(spec.location.map { " (\($0))" } ?? "")")
+        for target in plan.targets {
+            for change in target.changes { emit(.plan, "  \(change); held by \(target.heldBy.rawValue)") }
+        }
+    }
+
+    /// A plan that has passed the gate.
+    private func plan(
+        _ spec: FaultSpec,
+        number: Int,
+        alreadyHit: Set<Target>
+    ) async throws(ControlError) -> PlanReply {
+        let limit = try ControlError.definition { () throws(DefinitionError) in
+            try gate.admitTraffic(of: spec, descriptor: surroundings.faults[spec.fault]?.descriptor)
+            _ = try gate.deadline(for: spec)
+            return try gate.limit(for: spec)
+        }
+        let call = AgentCall.PlanCall(spec: spec, limit: limit, seed: record.seed &+ UInt64(number))
+        let plan = try await withAgent { client throws(AgentFailure) in try await client.plan(call) }
+        try ControlError.definition { () throws(DefinitionError) in
+            try gate.admit(plan, of: spec, alreadyHit: alreadyHit)
+        }
+        return plan
+    }
+
+    private static func stopReason(for error: ControlError) -> StopReason {
+        switch error {
+        case .stopped(let reason): .scriptAbort(reason)
+        case .definition(let error): .definition(error.description)
+        case .failed(let failure): StopReason(failure)
+        }
+    }
+
+    // MARK: Injecting
+
+    /// Makes a fault, once the baseline is known to be healthy.
+    func injectNow(_ spec: FaultSpec) async throws(ControlError) -> FaultHandle {
+        try await awaitBaseline()
+        let number = record.injections.count + 1
+        let hit = Set(record.openLeases.map(\.target))
+        let plan = try await plan(spec, number: number, alreadyHit: hit)
+        try checkRunning()
+        handle(.injectionBegan)
+        let deadline = try ControlError.definition { () throws(DefinitionError) in try gate.deadline(for: spec) }
+        let call = AgentCall.InjectCall(
+            spec: spec, targets: plan.targets.map(\.target), deadlineMs: deadline.inMilliseconds)
+        beginDuring()
+        let leases: [LeaseRecord]
+        do throws(ControlError) {
+            leases = try await withAgent { client throws(AgentFailure) in try await client.inject(call) }
+        } catch {
+            try noteFailedInjection(of: spec, error)
+        }
+        let handle = FaultHandle(number: number, fault: spec.fault, targets: leases.map(\.target))
+        record.injections.append(
+            RunRecord.Injection(
+                handle: handle, spec: spec, leases: leases, atMs: offsetNow, candidates: plan.candidates))
+        for lease in leases {
+            emit(.injected, "\(spec.fault) on \(lease.target): \(lease.effect.seen) (held by \(lease.heldBy.rawValue))")
+        }
+        self.handle(.injectionEnded)
+        try checkRunning()
+        return handle
+    }
+
+    private func noteFailedInjection(of spec: FaultSpec, _ error: ControlError) throws(ControlError) -> Never {
+        if machine.stop == nil, case .failed(let failure) = error {
+            record.failedInjections.append(failure.message)
+            emit(.warning, "\(spec.fault) was not injected: \(failure.message)")
+            if failure.kind == .leaked { record.leaks.append(failure.message) }
+        }
+        handle(.injectionEnded)
+        throw error
+    }
+
+    // MARK: Rolling back
+
+    /// Puts everything back, with a new agent if need be; nothing cancels it.
+    func rollBackAll() async {
+        record.rollbackMs = offsetNow
+        if client != nil {
+            do throws(AgentFailure) {
+                guard let client else { return }
+                note(try await client.revert([]))
+            } catch {
+                await recoverWithNewAgent()
+            }
+        }
+        noteAbortTime()
+        let left = record.openLeases.count
+        record.setOutcome(machine.stop?.text ?? (left == 0 ? "all reverted" : "\(left) left"))
+    }
+
+    /// Puts back the leases of one handle, or all.
+    func revert(_ handle: FaultHandle?) async throws(ControlError) {
+        let leases =
+            handle.map { handle in
+                record.injections.first { $0.handle == handle }?.leases.map(\.lease) ?? []
+            } ?? []
+        if handle != nil, leases.isEmpty { return }
+        note(try await withAgent { client throws(AgentFailure) in try await client.revert(leases) })
+    }
+
+    /// Takes note of reverts and tells of each once.
+    func note(_ reverts: [RevertRecord]) {
+        for revert in reverts where record.note(revert, at: surroundings.time.now) {
+            let took = Duration.milliseconds(revert.tookMs).spelled
+            let kind: RunEvent.Kind = revert.outcome == .leaked ? .leaked : .reverted
+            emit(kind, "\(revert.fault) on \(revert.target): \(revert.seen) (\(revert.outcome.rawValue), \(took))")
+        }
+    }
+
+    private func noteAbortTime() {
+        guard let stoppedAt, let stop = machine.stop else { return }
+        record.abort = RunReport.AbortReport(
+            reason: stop.text,
+            atMs: record.offset(of: stoppedAt),
+            tookMs: surroundings.time.now.since(stoppedAt).inMilliseconds
+        )
+    }
+
+    // MARK: The agent
+
+    /// Does something with the agent, which is started when first needed.
+    private func withAgent<Value: Sendable>(
+        _ body: (AgentClient) async throws(AgentFailure) -> Value
+    ) async throws(ControlError) -> Value {
+        do throws(AgentFailure) {
+            return try await body(try await agent())
+        } catch {
+            if let stop = machine.stop { throw .stopped(reason: stop.text) }
+            throw .failed(error)
+        }
+    }
+
+    private func agent() async throws(AgentFailure) -> AgentClient {
+        if let client { return client }
+        let made = AgentClient(
+            channel: try await surroundings.launchAgent(),
+            time: surroundings.time,
+            onEvent: { event in Task { await self.agentSaid(event) } },
+            onLost: { why in Task { await self.agentLost(why) } }
+        )
+        client = made
+        let hello = try await made.greet(
+            AgentCall.Hello(
+                run: record.runID,
+                protectedEndpoints: surroundings.protectedEndpoints,
+                protectedProcesses: surroundings.protectedProcesses,
+                termMs: AgentClient.term.inMilliseconds
+            )
+        )
+        take(hello.leftovers)
+        return made
+    }
+
+    /// Takes note of what earlier agents had left, this run's own among them.
+    private func take(_ leftovers: [RecoveryRecord]) {
+        note(leftovers.filter { $0.run == record.runID }.map(\.revert))
+        for other in leftovers where other.run != record.runID {
+            let text = "run \(other.run) had left \(other.revert.fault) on \(other.revert.target): \(other.revert.seen)"
+            emit(other.revert.outcome == .leaked ? .leaked : .recovered, text)
+        }
+    }
+
+    private func agentSaid(_ event: AgentEvent) {
+        switch event {
+        case .expired(let revert): note([revert])
+        case .aborted(let reason, let reverts):
+            note(reverts)
+            handle(.stopped(.person(reason)))
+        case .orphaned(let reverts):
+            note(reverts)
+            handle(.stopped(.agentLost("the agent had not heard from this runner and put everything back")))
+        case .targetGone(let lease, let seen):
+            emit(.warning, "the target of lease \(lease) is gone: \(seen)")
+        }
+    }
+
+    private func agentLost(_ why: String) {
+        handle(.stopped(.agentLost(why)))
+    }
+
+    /// Starts another agent, whose greeting applies the journal of the one that died.
+    private func recoverWithNewAgent() async {
+        client = nil
+        do throws(AgentFailure) {
+            _ = try await agent()
+        } catch {
+            emit(.leaked, "no agent could be started to put back what is left: \(error); run `moonquake recover`")
+        }
+    }
+
+    /// Lets the agent go; what it still held, it puts back first.
+    func letAgentGo() async {
+        guard let client else { return }
+        do throws(AgentFailure) {
+            note(try await client.leave())
+        } catch {
+            // A lost agent was reported when it was lost; what it left is in `openLeases`.
+        }
+        self.client = nil
+    }
+}
+
+extension ControlError {
+    static func definition<Value>(
+        _ body: () throws(DefinitionError) -> Value
+    ) throws(ControlError) -> Value {
+        do throws(DefinitionError) {
+            return try body()
+        } catch {
+            throw .definition(error)
+        }
+    }
+}
