@@ -26,7 +26,7 @@ let package = Package(
         ),
         .testTarget(
             name: "LuaBridgeTests",
-            dependencies: ["LuaBridge"],
+            dependencies: ["LuaBridge", "CLua"],
             swiftSettings: settings
         ),
     ],

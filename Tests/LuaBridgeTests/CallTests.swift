@@ -209,6 +209,36 @@ struct CallTests {
     }
 
     @Test
+    func `a function that waits may call back into its script`() async throws {
+        let vm = LuaVM()
+        await vm.registerAsync("twice") { [weak vm] call in
+            guard let vm else { return [] }
+            let function = try call.function(1, "function")
+            let first = try await vm.call(function, [call[2]])
+            return try await vm.call(function, first)
+        }
+        #expect(try await run("return twice(function(x) return x + 1 end, 5)", in: vm) == [7])
+        let error = await failure(of: "twice(function() error('inside', 0) end)", in: vm)
+        #expect(error?.message == "inside (scripts/test.lua:1)")
+        #expect((error?.underlying as? LuaError)?.message == "inside")
+    }
+
+    @Test
+    func `an abort stops the inner call and the outer one`() async throws {
+        let vm = LuaVM()
+        let started = Event()
+        await vm.registerProbes(started: started)
+        await vm.registerAsync("apply") { [weak vm] call in
+            try await vm?.call(call.function(1, "function")) ?? []
+        }
+        let source = "pcall(apply, function() started() while true do end end)"
+        let task = Task { await failure(of: source, in: vm) }
+        await started.wait()
+        vm.abortToken.abort("enough")
+        #expect(await task.value?.message == "enough")
+    }
+
+    @Test
     func `many scripts wait in one state`() async throws {
         let vm = LuaVM()
         await vm.registerAsync("pause") { call in

@@ -1,6 +1,8 @@
 // Errors on their way between the two sides.
 
-import LuaBridge
+import CLua
+import Foundation
+@testable import LuaBridge
 import Synchronization
 import Testing
 
@@ -154,6 +156,25 @@ struct ErrorTests {
     func `a binary chunk is refused`() async throws {
         let error = try #require(await failure(of: "\u{1B}Lua"))
         #expect(error.kind == .syntax)
+    }
+
+    /// The counter-proof: what the bridge never does is noticed at once.
+    @Test
+    func `a longjmp across a Swift frame ends the process`() async {
+        await #expect(processExitsWith: .signal(SIGABRT)) {
+            let vm = LuaVM()
+            await vm.configure { vm in
+                let wrong = LuaHostFunction(
+                    name: "wrong",
+                    .raw { frame in
+                        lua_pushnil(frame.stack)
+                        return lua_error(frame.stack)
+                    }
+                )
+                vm.state.define("wrong") { vm.state.push(wrong, on: $0) }
+            }
+            try await run("pcall(wrong)", in: vm)
+        }
     }
 
     @Test
