@@ -65,7 +65,12 @@ let package = Package(
             ["ChaosModel", httpClient, nioCore, nioPosix, nioHTTP1, histogram, subprocess, system]
         ),
         tests("Agent", ["ChaosAgent", "ChaosFaults", "ChaosModel", "ChaosSimulation"]),
+        tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
+        tests(
+            "Script",
+            ["ChaosEngine", "ChaosFaults", "ChaosModel", "ChaosScript", "ChaosSteadyState", "LuaBridge"]
+        ),
         tests("SteadyState", ["ChaosModel", "ChaosSteadyState", nioCore, nioPosix, subprocess]),
     ]
 )
