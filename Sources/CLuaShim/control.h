@@ -13,6 +13,7 @@ typedef struct {
     lb_stop *run_stop;      // stops the activation that is being resumed
     int64_t *budget;        // instructions left to that activation
     int64_t closing_steps;  // hook calls left to closers
+    int closing_refills;
     size_t used;
     size_t refused;         // the last size that a limit refused, 0 when none
     int host_depth;         // > 0 while Swift is on top: the allocator then refuses nothing
@@ -22,6 +23,7 @@ typedef struct {
     bool unwinding;         // a stop was raised as an error
     bool stop_yield;        // the last yield obeyed a stop
     bool budget_spent;
+    bool captured;          // the stack of this stop was seen by Swift
 } lb_control;
 
 static inline lb_control *lb_control_of(lua_State *L) {
@@ -32,11 +34,19 @@ void *lb_allocate(void *control, void *block, size_t old_size, size_t new_size);
 void lb_hook(lua_State *L, lua_Debug *ar);
 // True when the script must not go on: a stop is raised and no closer has budget left.
 bool lb_must_stop(lb_control *control);
-// Leaves the running function for good: by yield where possible, else by the error on top.
+// Leaves the running function for good: by yield where possible, else by raising the stop mark.
 int lb_leave(lua_State *L);
+// For long work in C: obeys a stop as the count hook does. May not return.
+void lb_checkpoint(lua_State *L);
+// Replaces find, match, gmatch and gsub in the table on top.
+void lb_replace_search(lua_State *L);
 int lb_finish_protected(lua_State *L, int status, lua_KContext skip);
 
 #define LB_HOOK_COUNT 100
+// Hook calls that the closers of a stopped thread have: one million instructions, about 10 ms; and
+// what each further closer gets after one of them has used that up.
 #define LB_CLOSING_STEPS 10000
+#define LB_CLOSING_REFILL 100
+#define LB_CLOSING_REFILLS 100
 
 #endif

@@ -9,9 +9,18 @@
 
 #define LB_LONGEST_RANGE 10000000
 
+// A stop is never caught. A closer may catch errors of its own while it has budget; which pcall is
+// a closer's is certain while the thread is closed, and likely where nothing can yield.
+static bool must_hand_on(lua_State *L) {
+    lb_control *control = lb_control_of(L);
+    if (!lb_is_stopping(L)) return false;
+    if (lb_is_stop_mark(L, -1) || lb_must_stop(control)) return true;
+    return !control->closing && lua_isyieldable(L);
+}
+
 int lb_finish_protected(lua_State *L, int status, lua_KContext skip) {
     if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - (int)skip;
-    if (lb_must_stop(lb_control_of(L))) return lb_leave(L);
+    if (must_hand_on(L)) return lb_leave(L);
     lua_pushboolean(L, 0);
     lua_pushvalue(L, -2);
     return 2;
@@ -31,9 +40,21 @@ static int guarded_pcall(lua_State *L) {
     return lb_finish_protected(L, status, 0);
 }
 
+// A handler that loops would be called again for each stop raised in it, so it is left out then.
+static int guarded_handler(lua_State *L) {
+    if (lb_is_stopping(L)) return 1;
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, 1);
+    return 1;
+}
+
 static int guarded_xpcall(lua_State *L) {
     int count = lua_gettop(L);
     luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_pushvalue(L, 2);
+    lua_pushcclosure(L, guarded_handler, 1);
+    lua_replace(L, 2);
     lua_pushboolean(L, 1);
     lua_pushvalue(L, 1);
     lua_rotate(L, 3, 2);
@@ -122,6 +143,7 @@ void lb_guard_string(lua_State *L) {
     lua_getfield(L, -1, "rep");
     lua_pushcclosure(L, guarded_rep, 1);
     lua_setfield(L, -2, "rep");
+    lb_replace_search(L);
     lua_pushnil(L);
     lua_setfield(L, -2, "dump");
 }

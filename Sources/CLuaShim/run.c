@@ -32,48 +32,63 @@ bool lb_must_stop(lb_control *control) {
     return !(control->closing || control->unwinding) || control->closing_steps <= 0;
 }
 
-static int yield_for_good(lua_State *L, lb_control *control) {
-    control->stop_yield = true;
-    return lua_yield(L, 0);
+static const char stop_mark = 0;
+
+bool lb_is_stop_mark(lua_State *L, int index) {
+    return lua_touserdata(L, index) == (void *)&stop_mark;
 }
 
-// The stop goes on as an error; the closers on its way have a bound of their own.
-static void begin_unwinding(lb_control *control) {
-    if (control->closing || control->unwinding) return;
-    control->unwinding = true;
-    control->closing_steps = LB_CLOSING_STEPS;
+// Remembers the stack as it is when a stop is first obeyed. It must be now: a yield from the hook
+// moves the current line.
+static void capture_once(lua_State *L, lb_control *control) {
+    if (control->captured) return;
+    control->captured = true;
+    control->host_depth++;
+    control->host.capture(control->host.context, L);
+    control->host_depth--;
 }
 
-void lb_hook(lua_State *L, lua_Debug *ar) {
-    (void)ar;
-    lb_control *control = lb_control_of(L);
-    count_budget(control);
-    if (!is_stopped(control)) return;
-    if (!control->closing && lua_isyieldable(L)) {
-        yield_for_good(L, control);
-        return;
-    }
+// Goes on as an error: closers are at work, or something on the stack cannot be yielded across.
+static int raise_stop(lua_State *L, lb_control *control) {
     if (control->closing || control->unwinding) {
-        if (control->closing_steps-- > 0) return;
+        // The closer that used up the budget ends here; the next ones get a little.
+        if (control->closing_refills-- > 0) control->closing_steps = LB_CLOSING_REFILL;
+    } else {
+        control->unwinding = true;
+        control->closing_steps = LB_CLOSING_STEPS;
+        control->closing_refills = LB_CLOSING_REFILLS;
     }
-    begin_unwinding(control);
-    luaL_error(L, "the script is being stopped");
+    lua_pushlightuserdata(L, (void *)&stop_mark);
+    return lua_error(L);
 }
 
 int lb_leave(lua_State *L) {
     lb_control *control = lb_control_of(L);
-    if (!control->closing && lua_isyieldable(L)) return yield_for_good(L, control);
-    begin_unwinding(control);
-    return lua_error(L);
+    if (!control->closing) capture_once(L, control);
+    if (control->closing || !lua_isyieldable(L)) return raise_stop(L, control);
+    control->stop_yield = true;
+    return lua_yield(L, 0);
+}
+
+void lb_hook(lua_State *L, lua_Debug *ar) {
+    (void)ar;
+    lb_checkpoint(L);
+}
+
+void lb_checkpoint(lua_State *L) {
+    lb_control *control = lb_control_of(L);
+    count_budget(control);
+    if (!is_stopped(control)) return;
+    if ((control->closing || control->unwinding) && control->closing_steps-- > 0) return;
+    lb_leave(L);
 }
 
 bool lb_must_leave(lua_State *L) { return lb_must_stop(lb_control_of(L)); }
 
 static int capture(lua_State *L) {
     lb_control *control = lb_control_of(L);
-    control->host_depth++;
-    control->host.capture(control->host.context, L);
-    control->host_depth--;
+    control->captured = control->captured && is_stopped(control);
+    capture_once(L, control);
     return 1;
 }
 
@@ -136,6 +151,7 @@ lb_step lb_resume(lua_State *thread, int value_count, lb_stop *stop, int64_t *bu
     control->run_stop = stop;
     control->budget = budget;
     control->stop_yield = control->unwinding = control->budget_spent = false;
+    control->captured = false;
     control->body_status = LUA_OK;
     control->refused = 0;
     int count = 0;
@@ -153,6 +169,7 @@ bool lb_close_thread(lua_State *thread) {
     lb_control *control = lb_control_of(thread);
     control->closing = true;
     control->closing_steps = LB_CLOSING_STEPS;
+    control->closing_refills = LB_CLOSING_REFILLS;
     // Closers are bounded even when the stop flag was cleared meanwhile.
     lb_stop *always = lb_stop_create();
     lb_stop_raise(always);

@@ -21,11 +21,7 @@ static int call_host(lua_State *L, void *box) {
     if (result == LB_WAIT) return lua_yieldk(L, 0, 0, continue_wait);
     if (result == LB_RAISE) return lua_error(L);
     // A function may itself have asked for the stop: it then never returns to the script.
-    if (result == LB_LEAVE || lb_must_stop(control)) {
-        lua_pushliteral(L, "the script is being stopped");
-        return lb_leave(L);
-    }
-    return result;
+    return result == LB_LEAVE || lb_must_stop(control) ? lb_leave(L) : result;
 }
 
 static int trampoline(lua_State *L) {

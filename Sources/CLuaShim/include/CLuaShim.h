@@ -79,6 +79,8 @@ int lb_load(lua_State *L, const char *text, size_t length, const char *name);
 
 // True while a stop is obeyed: nothing may wait then.
 bool lb_is_stopping(lua_State *L);
+// True for the error value that a stop goes on as where it cannot yield.
+bool lb_is_stop_mark(lua_State *L, int index);
 bool lb_budget_is_spent(lua_State *L);
 size_t lb_memory_used(lua_State *L);
 size_t lb_memory_refused(lua_State *L);

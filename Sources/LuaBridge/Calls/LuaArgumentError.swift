@@ -15,11 +15,16 @@ public struct LuaArgumentError: Error, Hashable, CustomStringConvertible {
 
     /// The wrong number of arguments.
     public init(function: String, count: Int, allowed: ClosedRange<Int>) {
+        let most = allowed.upperBound
         let bounds =
-            allowed.count == 1
-            ? "\(allowed.lowerBound)" : "\(allowed.lowerBound) to \(allowed.upperBound)"
-        let noun = allowed == 1...1 ? "argument" : "arguments"
-        description = "\(function) takes \(bounds) \(noun), got \(count)"
+            switch (allowed.lowerBound, most) {
+            case (0, 0): "no"
+            case (most, _): "\(most)"
+            case (0, _): "at most \(most)"
+            default: "\(allowed.lowerBound) to \(most)"
+            }
+        description =
+            "\(function) takes \(bounds) argument\(most == 1 ? "" : "s"), got \(count)"
     }
 
     /// Any other complaint, prefixed by the function's name.
@@ -28,7 +33,8 @@ public struct LuaArgumentError: Error, Hashable, CustomStringConvertible {
     }
 
     private static func article(_ type: String) -> String {
-        guard let first = type.first, !type.contains(" ") else { return type }
+        let hasOne = ["a ", "an ", "one ", "either "].contains(where: type.hasPrefix)
+        guard let first = type.first, !hasOne else { return type }
         return "aeiou".contains(first) ? "an \(type)" : "a \(type)"
     }
 }

@@ -8,6 +8,8 @@ final class LuaHostFunction: Sendable {
     enum Body: Sendable {
         case sync(@Sendable (LuaCall) throws -> [LuaValue])
         case async(LuaAsyncHandler)
+        /// Takes its arguments one by one.
+        case typed(@Sendable (inout LuaArgumentReader) throws -> LuaValue)
         /// Works on the stack itself, returns the number of results.
         case raw(@Sendable (LuaFrame) throws -> Int32)
         /// A close handler: waits at a scope's end, and must not while the script is being stopped.

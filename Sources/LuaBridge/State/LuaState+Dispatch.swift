@@ -45,32 +45,43 @@ extension LuaState {
     }
 
     private func perform(_ function: LuaHostFunction, _ stack: OpaquePointer) throws -> Int32 {
-        if case .raw(let body) = function.body {
-            return lb_must_leave(stack)
-                ? leave : try body(LuaFrame(stack: stack, state: self))
-        }
         if case .close(let waiting, let stopping) = function.body {
-            // The second argument, the error that ends the scope, may be anything.
-            let call = try makeCall(function, stack, most: 1)
-            guard lb_is_yieldable(stack), !lb_is_stopping(stack) else {
-                try stopping(call)
-                return 0
-            }
-            return suspend(call, waiting)
+            return try close(function, stack, waiting, stopping)
         }
         if lb_must_leave(stack) { return leave }
-        let call = try makeCall(function, stack)
         switch function.body {
+        case .raw(let body):
+            return try body(LuaFrame(stack: stack, state: self))
+        case .typed(let body):
+            let frame = LuaFrame(stack: stack, state: self)
+            var arguments = LuaArgumentReader(function: function, frame: frame)
+            try push(body(&arguments), on: stack)
+            return 1
         case .sync(let handler):
-            return try push(handler(call), on: stack)
+            return try push(handler(makeCall(function, stack)), on: stack)
         case .async(let handler):
             guard lb_is_yieldable(stack), !lb_is_stopping(stack) else {
                 throw LuaWaitError(function: function.name, isStopping: lb_is_stopping(stack))
             }
-            return suspend(call, handler)
-        case .raw, .close:
+            return suspend(try makeCall(function, stack), handler)
+        case .close:
             return 0
         }
+    }
+
+    private func close(
+        _ function: LuaHostFunction,
+        _ stack: OpaquePointer,
+        _ waiting: @escaping LuaAsyncHandler,
+        _ stopping: @Sendable (LuaCall) throws -> Void
+    ) throws -> Int32 {
+        // The second argument, the error that ends the scope, may be anything.
+        let call = try makeCall(function, stack, most: 1)
+        guard lb_is_yieldable(stack), !lb_is_stopping(stack) else {
+            try stopping(call)
+            return 0
+        }
+        return suspend(call, waiting)
     }
 
     private func suspend(_ call: LuaCall, _ handler: @escaping LuaAsyncHandler) -> Int32 {

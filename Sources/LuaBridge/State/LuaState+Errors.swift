@@ -29,7 +29,7 @@ struct LuaErrorMemory {
 extension LuaState {
     /// Pushes the message that a script sees of a Swift error.
     func pushError(_ error: any Error, at location: LuaLocation?, on stack: OpaquePointer) {
-        let text = (error as? LuaError)?.message ?? String(describing: error)
+        let text = String(describing: error)
         let message = location.map { "\($0): \(text)" } ?? text
         errors.remember(message, error)
         push(message, on: stack)
@@ -37,10 +37,7 @@ extension LuaState {
 
     /// The error whose value is on top of a stack.
     func error(status: Int32, _ stack: OpaquePointer) -> LuaError {
-        defer {
-            captured = []
-            errors.forget()
-        }
+        defer { captured = [] }
         let refused = lb_memory_refused(stack)
         if status == LUA_ERRMEM { return memoryError(refused) }
         guard lua_type(stack, -1) == LUA_TSTRING else { return valueError(stack) }

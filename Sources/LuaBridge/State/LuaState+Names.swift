@@ -53,10 +53,21 @@ extension LuaState {
     /// Pushes the table behind a namespace, which is made when it is missing.
     private func pushHiddenTable(of path: String) {
         if hidden["table:\(path)"] == nil {
+            precondition(!isDefined(path), "\(path) is a value and no namespace")
             lua_createtable(main, 0, 4)
             defineNamespace(path)
         }
         pushHidden("table:\(path)", on: main)
+    }
+
+    private func isDefined(_ path: String) -> Bool {
+        let names = path.split(separator: ".").map(String.init)
+        let parent = names.dropLast().joined(separator: ".")
+        guard let last = names.last, hidden["table:\(parent)"] != nil else { return false }
+        pushHidden("table:\(parent)", on: main)
+        push(last, on: main)
+        defer { lb_pop(main, 2) }
+        return lua_rawget(main, -2) != LUA_TNIL
     }
 
     /// Lets the table on top refuse unknown names.

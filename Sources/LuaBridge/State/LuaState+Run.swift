@@ -66,6 +66,7 @@ extension LuaState {
             guard lb_prepare(stack, count) else {
                 throw LuaPushError(description: "too many arguments")
             }
+            liveThreads += 1
             let budget = limits.instructions.map { Int64($0) } ?? -1
             return LuaThread(
                 stack: stack,
@@ -113,12 +114,19 @@ extension LuaState {
         captured = []
         guard !lb_close_thread(thread.stack) else { return (frames, nil) }
         let reader = LuaReader(state: self, stack: thread.stack)
+        if lb_is_stop_mark(thread.stack, -1) {
+            return (frames, "a closer did not end and was stopped")
+        }
         let isText = lua_type(thread.stack, -1) == LUA_TSTRING
         return (frames, isText ? reader.string(-1) : "a closer failed")
     }
 
-    /// Lets go of a thread that has ended.
+    /// Lets go of a thread that has ended; with the last one go the errors that nobody asked for.
     func drop(_ thread: LuaThread) {
+        liveThreads -= 1
+        if liveThreads == 0 {
+            errors.forget()
+        }
         luaL_unref(main, lb_registry_index(), thread.reference)
     }
 

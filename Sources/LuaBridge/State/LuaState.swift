@@ -16,6 +16,7 @@ final class LuaState {
     /// The stack as it was when an uncaught error was raised.
     var captured: [LuaStackFrame] = []
     var errors = LuaErrorMemory()
+    var liveThreads = 0
     var metatables: [String: Int32] = [:]
     var modules: LuaModules
     var onPrint: @Sendable (String, LuaLocation?) -> Void = { text, _ in print(text) }

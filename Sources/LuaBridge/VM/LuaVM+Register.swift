@@ -47,25 +47,33 @@ extension LuaVM {
         try state.define(path, value: value)
     }
 
-    /// Registers a function by its Swift types: `register("add", typed: { (a: Int, b: Int) in a + b })`.
+    /// Registers a function by its Swift types.
+    ///
+    ///     vm.register("add", typed: { (a: Int, b: Int) in a + b })
     ///
     /// The fastest way, and the number and types of the arguments are checked.
+    @inlinable
     public func register<each Argument: LuaConvertible, Result: LuaConvertible>(
         _ path: String,
         typed handler: @escaping @Sendable (repeat each Argument) throws -> Result
     ) {
-        define(
-            LuaHostFunction(
-                name: path,
-                .raw { frame in
-                    var reader = LuaArgumentReader(function: path, frame: frame)
-                    let arguments = (repeat try reader.next((each Argument).self))
-                    try reader.finish()
-                    try frame.state.push(handler(repeat each arguments).luaValue, on: frame.stack)
-                    return 1
-                }
-            )
-        )
+        var most = 0
+        for _ in repeat (each Argument).self {
+            most += 1
+        }
+        let count = most
+        define(path) { arguments in
+            try arguments.expectAtMost(count)
+            return try handler(repeat try arguments.next((each Argument).self)).luaValue
+        }
+    }
+
+    @usableFromInline
+    func define(
+        _ path: String,
+        typed body: @escaping @Sendable (inout LuaArgumentReader) throws -> LuaValue
+    ) {
+        define(LuaHostFunction(name: path, .typed(body)))
     }
 
     private func define(_ function: LuaHostFunction) {

@@ -38,7 +38,13 @@ public struct LuaTable: Sendable, Hashable {
     /// A field; nil when there is none, and setting nil removes it.
     public subscript(key: String) -> LuaValue {
         get { fields[key] ?? .nil }
-        set { fields[key] = newValue == .nil ? nil : newValue }
+        set {
+            if newValue.isNil {
+                fields.removeValue(forKey: key)
+            } else {
+                fields[key] = newValue
+            }
+        }
     }
 
     /// The value under an index from 1, as in Lua; nil outside of the array part.

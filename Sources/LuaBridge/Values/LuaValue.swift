@@ -34,16 +34,19 @@ public enum LuaValue: Sendable, Hashable {
     }
 
     /// True for `nil`.
+    @inlinable
     public var isNil: Bool {
-        self == .nil
+        if case .nil = self { true } else { false }
     }
 
     /// The string, nil for any other type.
+    @inlinable
     public var string: String? {
         if case .string(let value) = self { value } else { nil }
     }
 
     /// The integer, also of a double without a fraction.
+    @inlinable
     public var integer: Int64? {
         switch self {
         case .integer(let value): value
@@ -53,6 +56,7 @@ public enum LuaValue: Sendable, Hashable {
     }
 
     /// The number as a double.
+    @inlinable
     public var number: Double? {
         switch self {
         case .integer(let value): Double(value)
@@ -62,21 +66,25 @@ public enum LuaValue: Sendable, Hashable {
     }
 
     /// The boolean, nil for any other type.
+    @inlinable
     public var boolean: Bool? {
         if case .boolean(let value) = self { value } else { nil }
     }
 
     /// The table, nil for any other type.
+    @inlinable
     public var table: LuaTable? {
         if case .table(let value) = self { value } else { nil }
     }
 
     /// The function, nil for any other type.
+    @inlinable
     public var function: LuaFunction? {
         if case .function(let value) = self { value } else { nil }
     }
 
     /// The object, nil for any other type.
+    @inlinable
     public var object: LuaObject? {
         if case .object(let value) = self { value } else { nil }
     }

@@ -1,0 +1,49 @@
+// An experiment of a script: its definition as data, and the ways to run it.
+
+package import ChaosEngine
+package import ChaosModel
+
+/// An experiment as a script defines it.
+package struct LoadedExperiment: Sendable {
+    /// What it says.
+    package let definition: ExperimentDefinition
+    /// Whether the file is a plain script: it calls primitives at its top level, and declares what it watches as it
+    /// runs.
+    package let isPlain: Bool
+    private let environment: ScriptEnvironment
+    private let functionNames: Set<String>
+
+    init(_ declared: DeclaredExperiment, in environment: ScriptEnvironment) {
+        definition = declared.definition
+        isPlain = false
+        functionNames = Set(declared.functions.keys)
+        self.environment = environment
+    }
+
+    init(plain definition: ExperimentDefinition, in environment: ScriptEnvironment) {
+        self.definition = definition
+        isPlain = true
+        functionNames = []
+        self.environment = environment
+    }
+
+    /// A new body for one run, in a state of its own; take it once and keep it.
+    package var body: any RunBody {
+        guard definition.hasBody else {
+            let functions =
+                functionNames.isEmpty
+                ? nil : MetricFunctions(of: definition.name, in: environment)
+            return DeclarativeBody(definition, functions: functions)
+        }
+        return ScriptBody(entry, in: environment)
+    }
+
+    /// Runs the body without effects; takes five seconds at most, whatever the script waits for.
+    package func rehearse() async -> Rehearsal {
+        guard definition.hasBody else { return Rehearsal(faults: definition.faults) }
+        return await Rehearsing(entry: entry, definition: definition, environment: environment)
+            .rehearse()
+    }
+
+    private var entry: ScriptBody.Entry { isPlain ? .plain : .experiment(definition.name) }
+}

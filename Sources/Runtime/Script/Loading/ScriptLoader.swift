@@ -1,0 +1,131 @@
+// From a file to experiments. The top level is run once, in a state of its own, and nothing that it can call there
+// touches anything.
+
+package import ChaosModel
+package import ChaosSteadyState
+import LuaBridge
+
+/// Loads scripts.
+package struct ScriptLoader: Sendable {
+    private let faults: FaultCatalogue
+    private let metrics: MetricCatalogue
+    private let libraryFolders: [String]
+    private let seed: UInt64
+    private let topLevelTime: Duration
+
+    /// Makes a loader.
+    ///
+    /// - Parameters:
+    ///   - faults: The faults that scripts may name.
+    ///   - metrics: The metrics that scripts may name.
+    ///   - libraryFolders: Where `require` looks after the script's own folder.
+    ///   - seed: What `math.random` of every state starts with.
+    ///   - topLevelTime: How long the top level of a file may take.
+    package init(
+        faults: FaultCatalogue,
+        metrics: MetricCatalogue = MetricCatalogue(),
+        libraryFolders: [String] = [],
+        seed: UInt64,
+        topLevelTime: Duration = .seconds(5)
+    ) {
+        self.faults = faults
+        self.metrics = metrics
+        self.libraryFolders = libraryFolders
+        self.seed = seed
+        self.topLevelTime = topLevelTime
+    }
+
+    /// The experiments of a file, in their order; at least one.
+    ///
+    /// - Parameter path: The path as the user gave it, which messages and the report repeat.
+    /// - Returns: What the file defines, or the file itself as a plain script.
+    /// - Throws: what is wrong, in one message with file and line; nothing was touched.
+    package func load(file path: String) async throws(ScriptError) -> [LoadedExperiment] {
+        let environment = ScriptEnvironment(
+            context: BuilderContext(
+                file: try ScriptFile(reading: path),
+                faults: faults,
+                metrics: metrics
+            ),
+            libraryFolders: libraryFolders,
+            seed: seed,
+            topLevelTime: topLevelTime
+        )
+        let session = try await declarations(environment)
+        guard let verb = session.firstVerb else { return try experiments(session, environment) }
+        guard session.experiments.isEmpty else {
+            throw .definition(
+                DefinitionError(
+                    verb.name,
+                    "a file that defines an experiment cannot call primitives at its top level: "
+                        + "move the call into run = function() … end",
+                    at: verb.place
+                ),
+                traceback: ""
+            )
+        }
+        return [LoadedExperiment(plain: plainDefinition(environment), in: environment)]
+    }
+
+    /// What the top level declared, up to its end or its first verb.
+    private func declarations(
+        _ environment: ScriptEnvironment
+    ) async throws(ScriptError) -> ScriptSession {
+        let script: OpenScript
+        do throws(LuaError) {
+            script = try await environment.open()
+        } catch {
+            throw ScriptError(error)
+        }
+        let session = script.session
+        do throws(LuaError) {
+            try await script.vm.call(script.main, timeout: topLevelTime)
+        } catch {
+            guard session.firstVerb != nil else {
+                guard let first = session.firstError else { throw ScriptError(error) }
+                throw .definition(first, traceback: error.traceback)
+            }
+        }
+        if let error = session.firstError ?? session.openTitleError {
+            throw .definition(error, traceback: "")
+        }
+        return session
+    }
+
+    private func experiments(
+        _ session: ScriptSession,
+        _ environment: ScriptEnvironment
+    ) throws(ScriptError) -> [LoadedExperiment] {
+        guard !session.experiments.isEmpty else {
+            let file = environment.context.file.path
+            throw .definition(
+                DefinitionError(file, "defines no experiment and calls no primitive"),
+                traceback: ""
+            )
+        }
+        return session.experiments.map { LoadedExperiment($0, in: environment) }
+    }
+
+    private func plainDefinition(_ environment: ScriptEnvironment) -> ExperimentDefinition {
+        let file = environment.context.file
+        return ExperimentDefinition(
+            name: file.baseName,
+            hasBody: true,
+            file: file.path,
+            digest: file.digest
+        )
+    }
+}
+
+extension ScriptError {
+    /// What an error of the top level means to the user.
+    init(_ error: LuaError) {
+        if error.kind == .syntax, let location = error.location {
+            self = .syntax(message: error.message, at: SourceLocation(location))
+        } else if let refusal = error.refusal {
+            self = .definition(refusal, traceback: error.traceback)
+        } else {
+            self = .raised(message: error.description, traceback: error.traceback)
+        }
+    }
+}
