@@ -68,6 +68,14 @@ let package = Package(
             ["ChaosModel", httpClient, nioCore, nioPosix, nioHTTP1, histogram, subprocess, system]
         ),
         .executableTarget(
+            name: "moonquake",
+            dependencies: [
+                "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel", "ChaosReport",
+                "ChaosScript", "ChaosSteadyState", "ChaosTargets", argumentParser,
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "hold-rules",
             dependencies: ["ChaosModel", "ChaosLinux"],
             path: "Tests/Fixtures/hold-rules",
@@ -77,10 +85,6 @@ let package = Package(
         tests("Agent", ["ChaosAgent", "ChaosFaults", "ChaosModel", "ChaosSimulation"]),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
-        tests(
-            "Script",
-            ["ChaosEngine", "ChaosFaults", "ChaosModel", "ChaosScript", "ChaosSteadyState", "LuaBridge"]
-        ),
         tests("SteadyState", ["ChaosModel", "ChaosSteadyState", nioCore, nioPosix, subprocess]),
     ]
 )

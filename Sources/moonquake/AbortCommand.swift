@@ -24,13 +24,13 @@ struct AbortCommand: AsyncParsableCommand {
 
     func run() async throws {
         let store = LinuxJournals(stateDirectory: state.path)
-        let runs: [LiveJournal]
+        let live: [LiveJournal]
         do throws(JournalError) {
-            runs = try chosen(from: try store.live())
+            live = try store.live()
         } catch {
             throw CommandFailure(error)
         }
-        for run in runs { try await abort(run) }
+        for run in try chosen(from: live) { try await abort(run) }
         try refuseBlindness()
     }
 

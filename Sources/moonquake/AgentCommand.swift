@@ -58,7 +58,7 @@ struct AgentCommand: AsyncParsableCommand {
     /// Ends the process once what was said is written, or a second later if nobody reads it.
     private static func leave(_ output: LineWriter) {
         output.flush(atMost: 1)
-        exit(0)
+        Glibc.exit(0)
     }
 }
 

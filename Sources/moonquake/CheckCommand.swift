@@ -56,15 +56,16 @@ struct CheckCommand: AsyncParsableCommand {
     }
 
     private func printPlan(_ loaded: LoadedExperiment, _ rehearsal: Rehearsal) async -> ChaosModel.ExitCode {
+        let body = loaded.body
         let runner = Runner(
             experiment: loaded.definition,
             isPlain: loaded.isPlain,
-            body: loaded.body,
+            body: body,
             rehearsal: rehearsal,
             runID: RunID.make(),
             seed: script.chosenSeed,
             surroundings: await RunWiring(state: state, script: script)
-                .surroundings(for: loaded, observer: SilentObserver())
+                .surroundings(for: loaded.definition, body: body, observer: SilentObserver())
         )
         let report = await runner.plan()
         for event in report.timeline where event.kind == .plan { Console.output("  \(event.text)") }

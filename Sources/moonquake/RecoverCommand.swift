@@ -23,11 +23,33 @@ struct RecoverCommand: AsyncParsableCommand {
             throw CommandFailure(error)
         }
         for record in records { Console.output(record.line) }
-        if records.isEmpty { Console.error("nothing to recover in \(state.path)") }
+        let removed = try removeResidue()
+        if records.isEmpty, removed == 0 { Console.error("nothing to recover in \(state.path)") }
         let leaked = records.filter { $0.revert.outcome == .leaked }
         guard leaked.isEmpty else {
             throw CommandFailure(.leaked, "\(leaked.count) of \(records.count) could not be put back; see above")
         }
+    }
+}
+
+extension RecoverCommand {
+    /// Removes what is marked as ours although no journal speaks of it; returns how many.
+    private func removeResidue() throws -> Int {
+        // Without the right to look into packet filters there is nothing of ours in them either.
+        guard LinuxHost().hasCapability("CAP_NET_ADMIN") else { return 0 }
+        let items = try Residue(stateDirectory: state.path).find()
+        for item in items {
+            do throws(KernelError) {
+                try item.remove()
+                Console.output("removed  \(item.text): no journal speaks of it")
+            } catch {
+                // The table of a live agent with another state directory: it is held, not left.
+                guard error.kind == .notPermitted else {
+                    throw CommandFailure(.leaked, "\(item.text) could not be removed: \(error)")
+                }
+            }
+        }
+        return items.count
     }
 }
 

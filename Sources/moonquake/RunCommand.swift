@@ -31,16 +31,16 @@ struct RunCommand: AsyncParsableCommand {
         let writers = try report.map { try ReportFile($0) }
         let loaded = try await script.load(file)
         let rehearsal = await loaded.rehearse()
-        let runID = RunID.make()
+        let body = loaded.body
         let runner = Runner(
             experiment: loaded.definition,
             isPlain: loaded.isPlain,
-            body: loaded.body,
+            body: body,
             rehearsal: rehearsal,
-            runID: runID,
+            runID: RunID.make(),
             seed: script.chosenSeed,
             surroundings: await RunWiring(state: state, script: script).surroundings(
-                for: loaded, observer: observer)
+                for: loaded.definition, body: body, observer: observer)
         )
         let report = await interruptible(runner)
         try? RunFolder(stateDirectory: state.path).save(report)

@@ -4,7 +4,6 @@ import ChaosEngine
 import ChaosFaults
 import ChaosLinux
 import ChaosModel
-import ChaosScript
 import ChaosSteadyState
 import ChaosTargets
 import FoundationEssentials
@@ -15,13 +14,14 @@ struct RunWiring {
     var state: StateOptions
     var script: ScriptOptions
 
-    /// The surroundings of a run of `loaded`.
+    /// The surroundings of a run of an experiment with a body.
     func surroundings(
-        for loaded: LoadedExperiment,
+        for experiment: ExperimentDefinition,
+        body: any RunBody,
         observer: any RunObserver
     ) async -> RunSurroundings {
         let launch = AgentLaunch(stateDirectory: state.path, throughSudo: script.sudo)
-        let context = Self.sourceContext(body: loaded.body)
+        let context = Self.sourceContext(body: body)
         return RunSurroundings(
             launchAgent: { () throws(AgentFailure) in try launch() },
             makeSource: { metric throws(DefinitionError) in
@@ -30,7 +30,7 @@ struct RunWiring {
             faults: .all,
             time: LinuxTime(),
             protectedEndpoints: Self.sessionPeer
-                + (await Self.metricSources(loaded.definition.steadyState.metrics)),
+                + (await Self.metricSources(experiment.steadyState.metrics)),
             protectedProcesses: LinuxHost().ancestry(),
             observer: observer
         )

@@ -4,7 +4,7 @@ import Dispatch
 import Glibc
 
 /// Calls a function for each signal that comes.
-final class Signals: Sendable {
+final class Signals {
     private let sources: [any DispatchSourceSignal]
 
     init(_ numbers: [Int32], _ body: @escaping @Sendable (Int32) -> Void) {

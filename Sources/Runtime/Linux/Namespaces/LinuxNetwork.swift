@@ -14,6 +14,20 @@ package struct LinuxNetwork: NetworkPort {
         return file.namespace
     }
 
+    /// The agent's own namespace and every named one, each once.
+    package func namespaces() throws(KernelError) -> [NetworkNamespace] {
+        var found = [try ownNamespace()]
+        for folder in NamespaceFile.folders {
+            for name in try ProcFile.names(in: folder) ?? [] {
+                guard let file = try NamespaceFile.at("\(folder)/\(name)"),
+                    !found.contains(where: { $0.inode == file.namespace.inode })
+                else { continue }
+                found.append(file.namespace)
+            }
+        }
+        return found
+    }
+
     package func namespace(named name: String) throws(KernelError) -> NetworkNamespace? {
         try LinuxNamespaces.find(named: name)
     }

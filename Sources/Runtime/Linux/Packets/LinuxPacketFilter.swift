@@ -85,6 +85,12 @@ package final class LinuxPacketFilter: PacketFilterPort {
             + chains.map { PacketResidue(engine: .iptables, name: $0) }
     }
 
+    /// The names under which `residue` tells rules of this name, whatever engine carries them.
+    package static func names(of rules: String) -> Set<String> {
+        guard let chains = try? IptablesChains(of: rules) else { return [rules] }
+        return [rules, chains.base]
+    }
+
     private func probe(_ sample: RulePlan) -> PacketEngines {
         var engines = PacketEngines(working: [], reasons: [:])
         for engine in PacketEngine.allCases {
