@@ -49,12 +49,13 @@ extension ParameterValue: CustomStringConvertible {
 extension ParameterValue: Codable {
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        if let flag = try? container.decode(Bool.self) {
+        // Text before numbers: the wire reads "NaN" and "+Inf" as numbers where one is asked for.
+        if let text = try? container.decode(String.self) {
+            self = .string(text)
+        } else if let flag = try? container.decode(Bool.self) {
             self = .boolean(flag)
         } else if let number = try? container.decode(Double.self) {
             self = .number(number)
-        } else if let text = try? container.decode(String.self) {
-            self = .string(text)
         } else if let items = try? container.decode([ParameterValue].self) {
             self = .list(items)
         } else {
