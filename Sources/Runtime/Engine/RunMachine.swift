@@ -29,7 +29,9 @@ package enum StopReason: Sendable, Hashable {
     /// The reason in words.
     package var text: String {
         switch self {
-        case .definition(let text), .unavailable(let text), .baseline(let text), .injection(let text): text
+        case .definition(let text), .unavailable(let text), .baseline(let text),
+            .injection(let text):
+            text
         case .script(let message, _): message
         case .rule(let text), .person(let text), .agentLost(let text): text
         case .scriptAbort(let text): "the script aborted: \(text)"
