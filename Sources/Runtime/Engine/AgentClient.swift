@@ -3,7 +3,7 @@
 
 package import ChaosModel
 
-/// A way to an agent: its lines, and the means to end it. A child process here; ssh later.
+/// A way to an agent, which is a child process here: its lines, and the means to end it.
 package protocol AgentChannel: Sendable {
     /// What the agent says; ends when the agent is gone.
     var lines: AsyncStream<String> { get }
