@@ -32,6 +32,7 @@ let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "as
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
@@ -45,6 +46,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2"),
         .package(url: "https://github.com/apple/swift-system.git", from: "1.8.1"),
@@ -53,24 +55,38 @@ let package = Package(
         .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
         .target(name: "CLuaShim", dependencies: ["CLua"]),
         .target(name: "LuaBridge", dependencies: ["CLua", "CLuaShim"], swiftSettings: settings),
+        .target(name: "CLinux"),
         module("Model", []),
+        module("Linux", ["ChaosModel", "CLinux"]),
         module("Targets", ["ChaosModel"]),
         module("Faults", ["ChaosModel"]),
         module("Agent", ["ChaosModel", "ChaosTargets"]),
         module("Engine", ["ChaosModel", "ChaosSteadyState"]),
         module("Script", ["ChaosEngine", "ChaosModel", "ChaosSteadyState", "LuaBridge"]),
+        module("Report", ["ChaosModel"]),
         module("Simulation", ["ChaosModel"]),
         module(
             "SteadyState",
-            ["ChaosModel", httpClient, nioCore, nioPosix, nioHTTP1, histogram, subprocess, system]
+            ["ChaosModel", httpClient, nioCore, nioPosix, nioHTTP1, nioSSL, histogram, subprocess, system]
         ),
+        .executableTarget(
+            name: "moonquake",
+            dependencies: [
+                "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel", "ChaosReport",
+                "ChaosScript", "ChaosSteadyState", "ChaosTargets", argumentParser,
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "hold-rules",
+            dependencies: ["ChaosModel", "ChaosLinux"],
+            path: "Tests/Fixtures/hold-rules",
+            swiftSettings: settings
+        ),
+        tests("Linux", ["ChaosModel", "ChaosLinux", "hold-rules"]),
         tests("Agent", ["ChaosAgent", "ChaosFaults", "ChaosModel", "ChaosSimulation"]),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
-        tests(
-            "Script",
-            ["ChaosEngine", "ChaosFaults", "ChaosModel", "ChaosScript", "ChaosSteadyState", "LuaBridge"]
-        ),
         tests("SteadyState", ["ChaosModel", "ChaosSteadyState", nioCore, nioPosix, subprocess]),
     ]
 )

@@ -68,6 +68,13 @@ package actor Agent {
         renewedAt = self.clock.now
     }
 
+    /// Takes a call and answers it in time; calls begin in the order in which they are taken.
+    ///
+    /// The order matters: a rollback that came after an injection must know of it.
+    package func accept(_ call: AgentCall, reply: @escaping @Sendable (AgentReply) -> Void) {
+        Task.immediate { reply(await self.answer(call)) }
+    }
+
     /// Answers one call.
     package func answer(_ call: AgentCall) async -> AgentReply {
         renewedAt = clock.now
@@ -144,7 +151,7 @@ package actor Agent {
         do throws(TargetError) {
             candidates = try resolver.candidates(call.spec.target)
         } catch {
-            throw AgentFailure(error)
+            throw AgentFailure(error, fault: call.spec.fault, at: call.spec.location)
         }
         let chosen: [Target]
         do throws(ParameterProblem) {
@@ -190,7 +197,7 @@ package actor Agent {
         do throws(TargetError) {
             protection = try resolver.protection(of: target)
         } catch {
-            throw AgentFailure(error)
+            throw AgentFailure(error, fault: spec.fault, at: spec.location)
         }
         if let protection {
             throw AgentFailure(
@@ -218,6 +225,7 @@ package actor Agent {
                 "the agent takes no faults: it was not greeted, or is leaving"
             )
         }
+        let generation = generation
         let (fault, parameters) = try instance(of: call.spec)
         guard let type = catalogue[call.spec.fault] else {
             throw AgentFailure(.protocol, "unknown fault \(call.spec.fault)")
@@ -229,7 +237,7 @@ package actor Agent {
         var made: [LeaseRecord] = []
         for target in call.targets {
             do throws(AgentFailure) {
-                let lease = try await grant(fault, type, call.spec, target)
+                let lease = try await grant(fault, type, call.spec, target, in: generation)
                 made.append(try await result(of: lease, spec: call.spec, deadline: deadline))
             } catch {
                 throw await undoPartial(made.map(\.lease), after: error)
@@ -243,11 +251,11 @@ package actor Agent {
         _ fault: FaultInstance,
         _ type: FaultType,
         _ spec: FaultSpec,
-        _ target: Target
+        _ target: Target,
+        in generation: Int
     ) async throws(AgentFailure) -> LeaseID {
         serial += 1
         let lease = LeaseID("\(greeting?.run.suffix(6) ?? "")\(serial)")
-        let generation = generation
         let plan = try await plan(fault, spec, target, lease: lease)
         guard !isLeaving, generation == self.generation else {
             throw AgentFailure(.injection, "\(spec.fault): the run is being rolled back")
@@ -418,11 +426,10 @@ extension AgentFailure {
         self.init(error.isPermission ? .unavailable : .injection, error.description)
     }
 
-    init(_ error: TargetError) {
+    init(_ error: TargetError, fault: String, at location: SourceLocation?) {
         switch error {
         case .noTarget(let problem): self.init(.definition, problem.description)
-        case .kernel(let error):
-            self.init(error.kind == .notPermitted ? .unavailable : .definition, error.description)
+        case .kernel(let error): self.init(FaultError(error), fault: fault, at: location)
         }
     }
 

@@ -126,6 +126,9 @@ package actor Runner {
         handle(.stopped(reason))
     }
 
+    /// How many leases are not put back yet.
+    package var faultsInForce: Int { record.openLeases.count }
+
     // MARK: Events and actions
 
     var offsetNow: Double { record.offset(of: surroundings.time.now) }

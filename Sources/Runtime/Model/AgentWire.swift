@@ -162,9 +162,21 @@ package enum AgentLine: Sendable, Hashable, Codable {
 package enum WireJSON {
     /// One line without its newline.
     package static func line(_ value: some Encodable) throws -> String {
+        try text(value, [.sortedKeys, .withoutEscapingSlashes])
+    }
+
+    /// Indented lines, for people.
+    package static func pretty(_ value: some Encodable) throws -> String {
+        try text(value, [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted])
+    }
+
+    private static func text(
+        _ value: some Encodable,
+        _ formatting: JSONEncoder.OutputFormatting
+    ) throws -> String {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.outputFormatting = formatting
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
             positiveInfinity: "+Inf",
             negativeInfinity: "-Inf",
@@ -178,12 +190,30 @@ package enum WireJSON {
         -> Value
     {
         let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        decoder.keyDecodingStrategy = .custom { path in
+            Key(stringValue: camelCase(path.last?.stringValue ?? ""))
+        }
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
             positiveInfinity: "+Inf",
             negativeInfinity: "-Inf",
             nan: "NaN"
         )
         return try decoder.decode(Value.self, from: Data(line.utf8))
+    }
+
+    /// `boot_id` to `bootID`, `delay_ms` to `delayMs`: the way back of `convertToSnakeCase`, identifiers included.
+    private static func camelCase(_ key: String) -> String {
+        let words = key.split(separator: "_")
+        guard let first = words.first, words.count > 1 else { return key }
+        return first + words.dropFirst().map { $0 == "id" ? "ID" : $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+    }
+
+    private struct Key: CodingKey {
+        var stringValue: String
+        var intValue: Int? { nil }
+
+        init(stringValue: String) { self.stringValue = stringValue }
+
+        init?(intValue: Int) { nil }
     }
 }

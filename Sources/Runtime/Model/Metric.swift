@@ -128,7 +128,8 @@ package enum Threshold: Sendable, Hashable, Codable {
     }
 
     private static func same(_ left: Double, _ right: Double) -> Bool {
-        left == right || abs(left - right) <= 1e-9 * max(abs(left), abs(right))
+        guard left.isFinite, right.isFinite else { return left == right }
+        return abs(left - right) <= 1e-9 * max(abs(left), abs(right))
     }
 }
 

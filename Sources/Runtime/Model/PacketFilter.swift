@@ -46,6 +46,11 @@ package struct PacketMatch: Sendable, Hashable, Codable {
     /// The interface.
     package var interface: String?
 
+    private enum CodingKeys: String, CodingKey {
+        case direction, remote, local, protocols, remotePorts, localPorts, interface
+        case isIPv6 = "isIpv6"
+    }
+
     /// Makes a match; what is left out means any.
     package init(
         _ direction: PacketDirection,

@@ -31,7 +31,7 @@ extension ParameterValue: CustomStringConvertible {
         switch self {
         case .boolean(let flag): return String(flag)
         case .number(let number): return Self.shortest(number)
-        case .string(let text): return "\"\(text.escapedForDisplay)\""
+        case .string(let text): return "\"\(text.escapedForDisplay.replacing("\"", with: "\\\""))\""
         case .list(let items): return "{ " + items.map(\.description).joined(separator: ", ") + " }"
         case .table(let fields):
             let parts = fields.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)" }
@@ -49,12 +49,13 @@ extension ParameterValue: CustomStringConvertible {
 extension ParameterValue: Codable {
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        if let flag = try? container.decode(Bool.self) {
+        // Text before numbers: the wire reads "NaN" and "+Inf" as numbers where one is asked for.
+        if let text = try? container.decode(String.self) {
+            self = .string(text)
+        } else if let flag = try? container.decode(Bool.self) {
             self = .boolean(flag)
         } else if let number = try? container.decode(Double.self) {
             self = .number(number)
-        } else if let text = try? container.decode(String.self) {
-            self = .string(text)
         } else if let items = try? container.decode([ParameterValue].self) {
             self = .list(items)
         } else {
@@ -90,19 +91,21 @@ extension ParameterValue: ExpressibleByStringLiteral, ExpressibleByBooleanLitera
 
 extension String {
     /// The text with control characters made visible and cut at 120 characters, for messages.
-    package var escapedForDisplay: String {
+    package var escapedForDisplay: String { escapedForDisplay(limit: 120) }
+
+    /// The text with control characters made visible and cut at a limit.
+    package func escapedForDisplay(limit: Int) -> String {
         var shown = ""
-        for scalar in unicodeScalars.prefix(120) {
+        for scalar in unicodeScalars.prefix(limit) {
             switch scalar {
             case "\n": shown += "\\n"
             case "\r": shown += "\\r"
             case "\t": shown += "\\t"
-            case "\"": shown += "\\\""
             default:
                 let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
                 shown += isControl ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
             }
         }
-        return unicodeScalars.count > 120 ? shown + "…" : shown
+        return unicodeScalars.count > limit ? shown + "…" : shown
     }
 }

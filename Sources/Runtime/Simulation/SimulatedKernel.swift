@@ -45,6 +45,7 @@ package final class SimulatedKernel: Sendable {
     package var world: SimulatedWorld { state.withLock { $0.world } }
 
     /// Changes the machine, as something other than a fault would.
+    @discardableResult
     package func change<Value: Sendable>(_ body: @Sendable (inout SimulatedWorld) -> Value) -> Value
     {
         state.withLock { body(&$0.world) }

@@ -3,6 +3,7 @@
 import ChaosModel
 import Glibc
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 
 /// Where a probe connects to.
@@ -55,6 +56,8 @@ enum ConnectionTrouble {
         case let error as IOError: return words(errno: error.errnoCode)
         case ChannelError.connectTimeout: return "timed out"
         case ChannelError.eof, ChannelError.inputClosed: return closedEarly
+        case HTTPParserError.invalidEOFState: return closedEarly
+        case let error as HTTPParserError: return "no HTTP: \(error.debugDescription)"
         case let error as ProbeStartError: return error.description
         default: return String("\(error)".escapedForDisplay)
         }

@@ -30,8 +30,10 @@ struct ProbeSchedule: Sendable {
         interval = max(1, Int64(1e9 / rate))
         next = begin
         self.timeout = timeout
+        // Twice what can be waiting, so that a late wake-up of ours, which finds as many due as are still being
+        // timed out, refuses none.
         let waiting = Double(timeout) / Double(interval)
-        limit = Int(min(Double(Self.waitingLimit), waiting.rounded(.up) + 2))
+        limit = Int(min(Double(Self.waitingLimit), 2 * waiting.rounded(.up) + 4))
     }
 
     /// Takes what is due at `now` off the schedule, with `waiting` requests still unanswered.

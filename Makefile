@@ -1,0 +1,48 @@
+# Moonquake: everything that a person does with this tree. `make demo` and `make test` need nothing but Swift.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PREFIX ?= /usr/local
+SWIFT_FLAGS := --explicit-target-dependency-import-check error
+# Two builds at once need more memory and cores than a small machine has.
+NICE := $(shell command -v nice)
+
+.PHONY: help setup build demo run test lint check bench install clean
+
+help: ## says what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## installs the missing Debian packages
+	@scripts/setup.sh
+
+build: setup ## builds the debug program
+	swift build $(SWIFT_FLAGS)
+
+demo: build ## runs a first experiment on a real service
+	@scripts/demo.sh
+
+run: demo
+
+test: setup ## builds and runs every test
+	swift build --build-tests $(SWIFT_FLAGS)
+	scripts/test.sh
+
+lint: ## the formatter, the Lua linter, and the scripts against the program
+	swift format lint --strict --recursive Sources Tests Package.swift
+	luacheck --quiet scripts stdlib
+	.build/debug/moonquake check scripts/experiments/*.lua
+
+check: test lint ## what CI runs
+
+bench: setup ## measures, beside peers, and prints ratios
+	swift build -c release $(SWIFT_FLAGS) --static-swift-stdlib --product moonquake
+	bench/run.sh
+
+install: setup ## installs a release build below PREFIX (/usr/local)
+	swift build -c release $(SWIFT_FLAGS) --static-swift-stdlib --product moonquake
+	install -D -m 755 .build/release/moonquake $(DESTDIR)$(PREFIX)/bin/moonquake
+	mkdir -p $(DESTDIR)$(PREFIX)/share/moonquake
+	cp -R stdlib $(DESTDIR)$(PREFIX)/share/moonquake/
+
+clean: ## removes what was built
+	rm -rf .build

@@ -1,0 +1,54 @@
+// Network namespaces by the ways a target names them.
+
+package import ChaosModel
+
+/// Network namespaces and host names on Linux.
+package struct LinuxNetwork: NetworkPort {
+    /// Makes the port.
+    package init() {}
+
+    package func ownNamespace() throws(KernelError) -> NetworkNamespace {
+        guard let file = try NamespaceFile.at("/proc/self/ns/net") else {
+            throw KernelError(.unsupported, "read /proc/self/ns/net", "it is not there")
+        }
+        return file.namespace
+    }
+
+    /// The agent's own namespace and every named one, each once.
+    package func namespaces() throws(KernelError) -> [NetworkNamespace] {
+        var found = [try ownNamespace()]
+        for folder in NamespaceFile.folders {
+            for name in try ProcFile.names(in: folder) ?? [] {
+                guard let file = try NamespaceFile.at("\(folder)/\(name)"),
+                    !found.contains(where: { $0.inode == file.namespace.inode })
+                else { continue }
+                found.append(file.namespace)
+            }
+        }
+        return found
+    }
+
+    package func namespace(named name: String) throws(KernelError) -> NetworkNamespace? {
+        try LinuxNamespaces.find(named: name)
+    }
+
+    package func namespace(of process: ProcessIdentity) throws(KernelError) -> NetworkNamespace {
+        let processes = LinuxProcesses()
+        // Compared before and after: in between the pid may have become another's.
+        guard try processes.isThere(process),
+            let file = try NamespaceFile.at("/proc/\(process.pid)/ns/net"),
+            try processes.isThere(process)
+        else {
+            throw KernelError(
+                .gone,
+                "find the network namespace of process \(process.pid)",
+                "that process has ended"
+            )
+        }
+        return file.namespace
+    }
+
+    package func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {
+        try await HostNames.addresses(of: hostName, within: .seconds(5))
+    }
+}

@@ -1,0 +1,75 @@
+// Rules as the text of nft(8). Addresses, numbers and checked names only; no other text gets here.
+
+import ChaosModel
+
+/// Renders rules for nft.
+enum NftText {
+    /// Before raw (-300) and connection tracking on output: dropped packets leave no trace there.
+    private static let priority = -310
+
+    /// The commands that make the table with everything in it, and fail when there is one of that name.
+    ///
+    /// One command each: `create table` with chains in its block makes no chains in nft 1.0.6, without a word.
+    static func create(_ plan: RulePlan, isOwned: Bool, hasComment: Bool = true) -> String {
+        let marks =
+            (isOwned ? ["flags owner;"] : []) + (hasComment ? ["comment \"moonquake\";"] : [])
+        var lines = ["create table inet \(plan.name) { \(marks.joined(separator: " ")) }"]
+        for hook in PacketHook.allCases {
+            let rules = plan.rules(at: hook)
+            guard !rules.isEmpty else { continue }
+            let type = "type filter hook \(hook.rawValue) priority \(priority); policy accept;"
+            lines.append("add chain inet \(plan.name) \(hook.rawValue) { \(type) }")
+            lines += rules.map { "add rule inet \(plan.name) \(hook.rawValue) \(rule($0))" }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// One rule without its chain.
+    static func rule(_ rule: PacketRule) -> String {
+        let verdict = rule.verdict == .drop ? "counter drop" : "accept"
+        return (interface(rule) + ends(rule) + traffic(rule) + [verdict]).joined(separator: " ")
+    }
+
+    private static func interface(_ rule: PacketRule) -> [String] {
+        let key = rule.direction == .egress ? "oifname" : "iifname"
+        return switch rule.interface {
+        case .any: []
+        case .notLoopback: ["\(key) != \"lo\""]
+        case .named(let name): ["\(key) \"\(name)\""]
+        }
+    }
+
+    private static func ends(_ rule: PacketRule) -> [String] {
+        guard !rule.remote.isEmpty || !rule.local.isEmpty else {
+            return ["meta nfproto \(rule.isIPv6 ? "ipv6" : "ipv4")"]
+        }
+        let family = rule.isIPv6 ? "ip6" : "ip"
+        let (far, near) = rule.direction == .egress ? ("daddr", "saddr") : ("saddr", "daddr")
+        let remote = rule.remote.isEmpty ? [] : ["\(family) \(far) \(set(rule.remote))"]
+        let local = rule.local.isEmpty ? [] : ["\(family) \(near) \(set(rule.local))"]
+        return remote + local
+    }
+
+    private static func traffic(_ rule: PacketRule) -> [String] {
+        switch rule.traffic {
+        case .any: return []
+        case .protocols(let list): return [carrier(list, isIPv6: rule.isIPv6)]
+        case .neighbourDiscovery: return ["icmpv6 type 133-137"]
+        case .ports(let list, let remote, let local):
+            let (far, near) = rule.direction == .egress ? ("dport", "sport") : ("sport", "dport")
+            return [carrier(list, isIPv6: rule.isIPv6)]
+                + (remote.isEmpty ? [] : ["th \(far) \(set(remote))"])
+                + (local.isEmpty ? [] : ["th \(near) \(set(local))"])
+        }
+    }
+
+    private static func carrier(_ list: [PacketProtocol], isIPv6: Bool) -> String {
+        let names = list.map { $0 == .icmp ? (isIPv6 ? "ipv6-icmp" : "icmp") : $0.rawValue }
+        return "meta l4proto \(set(names))"
+    }
+
+    private static func set(_ elements: [some CustomStringConvertible]) -> String {
+        let texts = elements.map(\.description)
+        return texts.count == 1 ? texts[0] : "{ \(texts.joined(separator: ", ")) }"
+    }
+}

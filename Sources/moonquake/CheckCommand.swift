@@ -1,0 +1,85 @@
+// `moonquake check`: everything about a script that can be known without effects.
+
+import ArgumentParser
+import ChaosEngine
+import ChaosModel
+import ChaosReport
+import ChaosScript
+import Glibc
+
+struct CheckCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Validates experiments without effects; --plan says what they would hit."
+    )
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup var script: ScriptOptions
+
+    @Argument(help: "The scripts.")
+    var files: [String]
+
+    @Flag(name: .long, help: "Print targets, faults, what holds each, and the longest abort lag.")
+    var plan = false
+
+    func run() async throws {
+        var worst = ChaosModel.ExitCode.held
+        for file in files {
+            do {
+                for experiment in try await script.loadAll(file) {
+                    let code = try await check(experiment, of: file)
+                    worst = worst == .held ? code : worst
+                }
+            } catch let failure as CommandFailure {
+                Console.error(failure.message)
+                worst = worst == .held ? failure.code : worst
+            }
+        }
+        Glibc.exit(worst.rawValue)
+    }
+
+    private func check(_ loaded: LoadedExperiment, of file: String) async throws -> ChaosModel.ExitCode {
+        let rehearsal = await loaded.rehearse()
+        if let error = rehearsal.error {
+            Console.error(error.description)
+            return .definition
+        }
+        let definition = loaded.definition
+        let faults = rehearsal.faults.count
+        let metrics = definition.steadyState.metrics.count
+        Console.output(
+            "\(file): \"\(definition.name.escapedForDisplay)\" is well-formed: \(faults) "
+                + "\(faults == 1 ? "fault" : "faults"), \(metrics) \(metrics == 1 ? "metric" : "metrics")"
+        )
+        for note in rehearsal.notes { Console.output("  note: \(note)") }
+        return plan ? await printPlan(loaded, rehearsal) : .held
+    }
+
+    private func printPlan(_ loaded: LoadedExperiment, _ rehearsal: Rehearsal) async -> ChaosModel.ExitCode {
+        let body = loaded.body
+        let runner = Runner(
+            experiment: loaded.definition,
+            isPlain: loaded.isPlain,
+            body: body,
+            rehearsal: rehearsal,
+            runID: RunID.make(),
+            seed: script.chosenSeed,
+            surroundings: await RunWiring(state: state, script: script)
+                .surroundings(for: loaded.definition, body: body, observer: SilentObserver())
+        )
+        let report = await runner.plan()
+        for event in report.timeline where event.kind == .plan { Console.output("  \(event.text)") }
+        if let lag = report.worstAbortLagMs {
+            Console.output("  an abort can be late by \(Duration.milliseconds(lag).spelled) at worst")
+        }
+        guard let error = report.error else { return .held }
+        Console.error(error.message)
+        return ChaosModel.ExitCode(rawValue: report.exitCode) ?? .definition
+    }
+}
+
+/// Tells nobody.
+private struct SilentObserver: RunObserver {
+    func happened(_ event: RunEvent) {}
+    func sampled(_ metric: MetricDefinition, _ sample: Sample, isHealthy: Bool) {}
+}

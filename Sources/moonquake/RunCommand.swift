@@ -1,0 +1,80 @@
+// `moonquake run`: one experiment, from its script to its report.
+
+import ArgumentParser
+import ChaosEngine
+import ChaosFaults
+import ChaosLinux
+import ChaosModel
+import ChaosReport
+import ChaosScript
+import Glibc
+
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Runs an experiment; whatever happens, its faults are reverted."
+    )
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup var script: ScriptOptions
+
+    @Argument(help: "The experiment: a Lua script.")
+    var file: String
+
+    @Option(name: .long, help: ArgumentHelp("Write the report to a file; .json. Repeatable.", valueName: "file"))
+    var report: [String] = []
+
+    @Flag(name: .long, help: "Print events and samples as JSON lines on standard output.")
+    var json = false
+
+    func run() async throws {
+        let writers = try report.map { try ReportFile($0) }
+        let loaded = try await script.load(file)
+        let rehearsal = await loaded.rehearse()
+        let body = loaded.body
+        let runner = Runner(
+            experiment: loaded.definition,
+            isPlain: loaded.isPlain,
+            body: body,
+            rehearsal: rehearsal,
+            runID: RunID.make(),
+            seed: script.chosenSeed,
+            surroundings: await RunWiring(state: state, script: script).surroundings(
+                for: loaded.definition, body: body, observer: observer)
+        )
+        let report = await interruptible(runner)
+        try? RunFolder(stateDirectory: state.path).save(report)
+        for writer in writers { try writer.write(report) }
+        if !json { Console.write(summary(of: report), to: STDOUT_FILENO) }
+        Glibc.exit(report.exitCode)
+    }
+
+    private var observer: any RunObserver {
+        if json { return JSONProgress { Console.output($0) } }
+        return TerminalProgress(
+            isTerminal: Console.isTerminal(STDERR_FILENO),
+            width: Console.width(STDERR_FILENO),
+            colours: Console.hasColours(STDERR_FILENO),
+            write: { Console.write($0, to: STDERR_FILENO) }
+        )
+    }
+
+    private func summary(of report: RunReport) -> String {
+        TerminalSummary(colours: Console.hasColours(STDOUT_FILENO)).text(report)
+    }
+
+    /// Runs, and lets signals stop it: the first begins the rollback, the others change nothing.
+    private func interruptible(_ runner: Runner) async -> RunReport {
+        signal(SIGPIPE, SIG_IGN)
+        let isFirst = OnceFlag()
+        let signals = Signals([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) { number in
+            if isFirst.take() {
+                Task { await runner.stop(.signal(number)) }
+            } else {
+                Task { Console.error("reverting, \(await runner.faultsInForce) left; this cannot be skipped") }
+            }
+        }
+        let report = await runner.run()
+        return withExtendedLifetime(signals) { report }
+    }
+}

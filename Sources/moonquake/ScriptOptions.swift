@@ -1,0 +1,75 @@
+// What the commands that read a script have in common: which experiment, which seed, where the library is.
+
+import ArgumentParser
+import ChaosFaults
+import ChaosModel
+import ChaosScript
+import ChaosSteadyState
+import Glibc
+
+/// The options of commands that read a script.
+struct ScriptOptions: ParsableArguments {
+    @Option(name: .long, help: "Which experiment of the file, when it defines several.")
+    var experiment: String?
+
+    @Option(name: .long, help: "The seed of every choice left to chance; printed by each run.")
+    var seed: UInt64?
+
+    @Flag(name: .long, help: "Start the agent through sudo, so that only it has root's rights.")
+    var sudo = false
+
+    /// The seed: the one given, or one for this process.
+    var chosenSeed: UInt64 { seed ?? Self.randomSeed }
+
+    private static let randomSeed = UInt64.random(in: 1...999_999)
+
+    /// Loads the experiment that is meant.
+    func load(_ file: String) async throws -> LoadedExperiment {
+        let all = try await loadAll(file)
+        guard let experiment else {
+            guard all.count > 1 else { return all[0] }
+            let names = all.map { "\"\($0.definition.name)\"" }.joined(separator: ", ")
+            throw CommandFailure(
+                .definition, "\(file) defines \(all.count) experiments (\(names)): choose one with --experiment NAME")
+        }
+        guard let named = all.first(where: { $0.definition.name == experiment }) else {
+            let hint = NearestName.hint(for: experiment, among: all.map(\.definition.name))
+            throw CommandFailure(
+                .definition, "\(file) defines no experiment \"\(experiment.escapedForDisplay)\"\(hint)")
+        }
+        return named
+    }
+
+    /// Loads every experiment of a file; there is at least one.
+    func loadAll(_ file: String) async throws -> [LoadedExperiment] {
+        let loader = ScriptLoader(
+            faults: .all,
+            metrics: MetricCatalogue(),
+            libraryFolders: Self.libraryFolders,
+            seed: chosenSeed
+        )
+        do throws(ScriptError) {
+            return try await loader.load(file: file)
+        } catch {
+            let traceback = error.traceback.isEmpty ? "" : "\n\(error.traceback)"
+            throw CommandFailure(.definition, error.description + traceback)
+        }
+    }
+
+    /// Where the Lua library is: beside an installed program, or in the tree that it was built in.
+    private static var libraryFolders: [String] {
+        if let folder = StateOptions.environment("MOONQUAKE_STDLIB") { return [folder] }
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        guard readlink("/proc/self/exe", &buffer, buffer.count - 1) > 0 else { return [] }
+        var folder = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        for _ in 0..<6 {
+            guard let slash = folder.lastIndex(of: "/") else { return [] }
+            folder = String(folder[..<slash])
+            for candidate in ["\(folder)/share/moonquake/stdlib", "\(folder)/stdlib"]
+            where access("\(candidate)/_meta/moonquake.lua", R_OK) == 0 {
+                return [candidate]
+            }
+        }
+        return []
+    }
+}

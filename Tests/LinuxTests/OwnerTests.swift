@@ -1,0 +1,175 @@
+// What only another process can show: rules of a live agent, of a killed one, of one without privileges.
+
+import ChaosModel
+import Glibc
+import Testing
+
+@testable import ChaosLinux
+
+@Suite(.serialized)
+struct OwnerTests {
+    private let network: TestNetwork
+    private let filter = LinuxPacketFilter()
+
+    init() throws { network = try TestNetwork() }
+
+    /// The fixture beside the test bundle.
+    private static func fixture() throws -> String {
+        let own = try #require(ProcFile.link("/proc/self/exe"))
+        let folder = own.split(separator: "/").dropLast().joined(separator: "/")
+        let path = "/\(folder)/hold-rules"
+        guard access(path, X_OK) != 0 else { return path }
+        // The tests run in a bundle that another program loads: look beside the bundle.
+        let bundle = try #require(CommandLine.arguments.first { $0.contains(".xctest") })
+        let beside = bundle.split(separator: "/").dropLast().joined(separator: "/")
+        return "/\(beside)/hold-rules"
+    }
+
+    /// A process that holds an owned table, killed at the end.
+    private final class Holder {
+        let pid: pid_t
+        private var isEnded = false
+
+        init(_ name: String, _ address: String, in namespace: NetworkNamespace) throws {
+            var ends: [Int32] = [0, 0]
+            #expect(pipe(&ends) == 0)
+            let reader = Descriptor(ends[0])
+            let writer = Descriptor(ends[1])
+            let path = try OwnerTests.fixture()
+            pid = try Spawn.start(
+                path,
+                [path, "hold", namespace.path, String(namespace.inode), name, address],
+                output: writer.number,
+                newSession: true
+            )
+            #expect(Poll.firstReadable([reader.number], within: .seconds(10)) != nil)
+            var text = [UInt8](repeating: 0, count: 5)
+            #expect(read(reader.number, &text, 5) == 5)
+            #expect(String(decoding: text, as: UTF8.self) == "held\n")
+        }
+
+        func end() {
+            guard !isEnded else { return }
+            isEnded = true
+            kill(pid, SIGKILL)
+            Spawn.reap(pid)
+        }
+
+        deinit { end() }
+    }
+
+    @Test
+    func `an owned table is gone at once when its holder is killed`() throws {
+        let holder = try Holder("moonquake_h", "10.9.0.2", in: network.near)
+        let before = try filter.count("moonquake_h", with: .nftOwner, in: network.near)
+        #expect(before == PacketCount(packets: 0, bytes: 0))
+        let clock = ContinuousClock()
+        let start = clock.now
+        holder.end()
+        var isGone = false
+        while !isGone, clock.now - start < .seconds(5) {
+            isGone = try filter.count("moonquake_h", with: .nftOwner, in: network.near) == nil
+        }
+        let time = clock.now - start
+        print("the table was gone \(time.spelled) after SIGKILL was sent")
+        #expect(isGone)
+        #expect(time < .milliseconds(200))
+    }
+
+    @Test
+    func `an owned table of a live process is left alone, and said so`() throws {
+        let holder = try Holder("moonquake_h", "10.9.0.2", in: network.near)
+        let error = #expect(throws: KernelError.self) {
+            try filter.remove("moonquake_h", with: .nftOwner, in: network.near)
+        }
+        #expect(error?.kind == .notPermitted)
+        #expect(error?.reason == "held by another live agent")
+        #expect(try filter.residue(in: network.near).map(\.name) == ["moonquake_h"])
+        holder.end()
+    }
+
+    @Test
+    func `without CAP_NET_ADMIN each engine says what it needs`() throws {
+        let output = try TestNetwork.output(
+            "setpriv",
+            [
+                "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", Self.fixture(),
+                "engines",
+            ],
+            in: network.near
+        )
+        let needs =
+            "needs CAP_NET_ADMIN in the user namespace that owns the network namespace, to change packet filters"
+        let lines = output.split(separator: "\n")
+        #expect(lines.count == 3)
+        #expect(
+            lines.prefix(2).elementsEqual(["nft-owner: \(needs)", "nft: \(needs)"]),
+            "\(output)"
+        )
+        #expect(lines.last?.hasPrefix("iptables: ") == true)
+        #expect(lines.last?.contains(needs) == true, "\(output)")
+    }
+
+    @Test
+    func `without CAP_SYS_ADMIN entering a namespace says what it needs`() throws {
+        let enter = [try Self.fixture(), "enter", network.nearName]
+        #expect(try TestNetwork.output(enter[0], Array(enter.dropFirst())) == "entered\n")
+        let options = ["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"]
+        #expect(
+            try TestNetwork.output("setpriv", options + enter)
+                == "enter network namespace \(network.near.path): Operation not permitted; "
+                + "needs CAP_SYS_ADMIN in the user namespace that owns it\n"
+        )
+    }
+
+    @Test
+    func `without libnftables the reason names the package, and iptables is left`() throws {
+        // The probe loads the library.
+        #expect(try filter.engines(in: network.near).working.first == .nftOwner)
+        let maps = try #require(try ProcFile.text("/proc/self/maps"))
+        let line = try #require(
+            maps.split(separator: "\n").first { $0.contains("/libnftables.so") }
+        )
+        let library = try #require(line.split(separator: " ").last.map(String.init))
+        // Hidden in a mount namespace that ends with the shell.
+        let output = try TestNetwork.output(
+            "unshare",
+            [
+                "-m", "sh", "-c", "mount --bind /dev/null \"$1\" && exec \"$2\" engines", "sh",
+                library,
+            ]
+                + [Self.fixture()],
+            in: network.near
+        )
+        #expect(output.contains("nft-owner: "))
+        #expect(output.contains("install libnftables1 (Debian, Ubuntu) or nftables (Fedora, RHEL)"))
+        #expect(output.contains("iptables: works"), "\(output)")
+    }
+
+    @Test
+    func `the context of a namespace is freed with its last table`() throws {
+        let namespace = network.near
+        let rules = PacketRules(name: "moonquake_f", pass: [], drop: [PacketMatch(.egress)])
+        func sockets() throws -> Int {
+            let names = try #require(try ProcFile.names(in: "/proc/self/fd"))
+            // Netlink sockets of that namespace are told by its own list.
+            let list = try LinuxNamespaces.within(namespace) { () throws(KernelError) in
+                try ProcFile.text("/proc/thread-self/net/netlink") ?? ""
+            }
+            let inodes = Set(
+                list.split(separator: "\n").compactMap {
+                    $0.split(separator: " ").last.map(String.init)
+                }
+            )
+            return names.filter { name in
+                let link = ProcFile.link("/proc/self/fd/\(name)") ?? ""
+                return SocketTable.inode(ofLink: link).map { inodes.contains(String($0)) } ?? false
+            }.count
+        }
+        #expect(try sockets() == 0)
+        try filter.add(rules, with: .nftOwner, in: namespace)
+        #expect(try sockets() == 1)
+        try filter.remove(rules.name, with: .nftOwner, in: namespace)
+        #expect(try sockets() == 0)
+    }
+}

@@ -1,0 +1,101 @@
+// A kernel that has nothing but time, for sources that need no more.
+
+import ChaosModel
+import ChaosSteadyState
+import Glibc
+
+/// The clock of this machine.
+struct RealTime: TimePort {
+    var now: Instant {
+        var time = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &time)
+        return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+
+    var secondsSince1970: Double { Double(time(nil)) }
+
+    func sleep(until instant: Instant) async throws {
+        try await Task.sleep(for: instant.since(now))
+    }
+}
+
+/// Ports that refuse everything.
+struct NothingPort: ProcessPort, PacketFilterPort, NetworkPort, HostPort {
+    private let refusal = KernelError(.unsupported, "anything", "this kernel is a stub")
+
+    func pids() throws(KernelError) -> [Int32] { throw refusal }
+    func snapshot(pid: Int32) throws(KernelError) -> ProcessSnapshot? { throw refusal }
+    func controlGroup(of process: ProcessIdentity) throws(KernelError) -> String? { throw refusal }
+    func listening(on port: Int) throws(KernelError) -> Set<Int32> { throw refusal }
+    func userID(named name: String) throws(KernelError) -> UInt32? { throw refusal }
+    func signal(_ process: ProcessIdentity, _ signal: Int32) throws(KernelError) -> Bool {
+        throw refusal
+    }
+    func ended(
+        _ process: ProcessIdentity,
+        within limit: Duration
+    ) async throws(KernelError) -> Bool { throw refusal }
+    func start(_ arguments: [String]) throws(KernelError) -> ProcessIdentity { throw refusal }
+    func engines(in namespace: NetworkNamespace) throws(KernelError) -> PacketEngines {
+        throw refusal
+    }
+    func add(
+        _ rules: PacketRules,
+        with engine: PacketEngine,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) { throw refusal }
+    func remove(
+        _ name: String,
+        with engine: PacketEngine,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) { throw refusal }
+    func count(
+        _ name: String,
+        with engine: PacketEngine,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) -> PacketCount? { throw refusal }
+    func ownNamespace() throws(KernelError) -> NetworkNamespace { throw refusal }
+    func namespace(named name: String) throws(KernelError) -> NetworkNamespace? { throw refusal }
+    func namespace(of process: ProcessIdentity) throws(KernelError) -> NetworkNamespace {
+        throw refusal
+    }
+    func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {
+        throw refusal
+    }
+    func bootID() throws(KernelError) -> String { throw refusal }
+    func hasCapability(_ name: String) -> Bool { false }
+    func userID() -> UInt32 { 0 }
+    func ancestry() -> [Int32] { [] }
+}
+
+/// Why a stub does nothing.
+struct StubRefusal: Error, CustomStringConvertible {
+    let description: String
+}
+
+extension SourceContext {
+    /// Surroundings of which a test gives only what it needs.
+    static func stub(
+        time: any TimePort = RealTime(),
+        enterNamespace: @escaping @Sendable (String) throws -> Void = { name in
+            throw StubRefusal(description: "no namespace \(name)")
+        },
+        evaluateLua: @escaping @Sendable (String) async -> Reading = { .noData("no \($0)") },
+        resolve: @escaping @Sendable (TargetSelector) async throws -> [ProcessIdentity] = { _ in []
+        }
+    ) -> SourceContext {
+        let nothing = NothingPort()
+        return SourceContext(
+            kernel: Kernel(
+                processes: nothing,
+                packets: nothing,
+                network: nothing,
+                host: nothing,
+                time: time
+            ),
+            enterNamespace: enterNamespace,
+            evaluateLua: evaluateLua,
+            resolve: resolve
+        )
+    }
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that building, the demo and the tests need, if any is missing.
+#
+# Debian starts a service when its package is installed: what was not running before is said, so that you can
+# stop it.
+set -euo pipefail
+
+packages=(
+  liblua5.4-dev pkg-config            # the build
+  libnftables1 nftables iptables      # network faults, and their tests
+  iproute2 iputils-ping procps        # namespaces for demo and tests
+  nginx-light redis-server prometheus # the real services of demo and tests
+  curl python3 lua-check              # clients, and the Lua linter
+)
+
+command -v swift >/dev/null || {
+  echo "moonquake: Swift 6.3 is missing; get it from https://www.swift.org/install/linux" >&2
+  exit 1
+}
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$status" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+echo "moonquake: installing ${missing[*]}" >&2
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || {
+    echo "moonquake: as root, run: apt-get install ${missing[*]}" >&2
+    exit 1
+  }
+  as_root=(sudo)
+fi
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
