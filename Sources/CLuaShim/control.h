@@ -6,6 +6,16 @@
 
 #include "CLuaShim.h"
 
+// ThreadSanitizer counts the entries and exits of functions, and a longjmp leaves out the exits.
+#if defined(__has_feature) && __has_feature(thread_sanitizer)
+#define LB_LEFT_BY_LONGJMP_BEGIN \
+    _Pragma("clang attribute push(__attribute__((disable_sanitizer_instrumentation)), apply_to = function)")
+#define LB_LEFT_BY_LONGJMP_END _Pragma("clang attribute pop")
+#else
+#define LB_LEFT_BY_LONGJMP_BEGIN
+#define LB_LEFT_BY_LONGJMP_END
+#endif
+
 typedef struct {
     lb_host host;
     lb_limits limits;

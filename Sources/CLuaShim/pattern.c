@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <string.h>
 
+LB_LEFT_BY_LONGJMP_BEGIN
+
 #define LB_DEEPEST_MATCH 200
 #define LB_CHECKPOINT_STEPS 1000
 
@@ -249,3 +251,5 @@ int lb_push_captures(lb_match *match, const char *start, const char *end) {
     for (int index = 0; index < count; index++) lb_push_capture(match, index, start, end);
     return count;
 }
+
+LB_LEFT_BY_LONGJMP_END

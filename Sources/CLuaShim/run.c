@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+LB_LEFT_BY_LONGJMP_BEGIN
+
 static bool is_stopped(const lb_control *control) {
     if (lb_stop_is_raised(control->vm_stop)) return true;
     return control->run_stop != NULL && lb_stop_is_raised(control->run_stop);
@@ -194,3 +196,5 @@ int lb_load(lua_State *L, const char *text, size_t length, const char *name) {
     leave(control, depth);
     return status;
 }
+
+LB_LEFT_BY_LONGJMP_END
