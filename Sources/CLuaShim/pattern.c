@@ -15,7 +15,7 @@ static const char *match_here(lb_match *match, const char *at, const char *patte
 static void count_step(lb_match *match) {
     if (++match->steps < LB_CHECKPOINT_STEPS) return;
     match->steps = 0;
-    lb_checkpoint(match->L);
+    lb_checkpoint(match->L, LB_CHECKPOINT_STEPS / LB_HOOK_COUNT);
 }
 
 void lb_match_begin(lb_match *match, lua_State *L, const char *subject, size_t subject_length,

@@ -20,9 +20,9 @@ bool lb_is_stopping(lua_State *L) {
     return control->closing || is_stopped(control);
 }
 
-static void count_budget(lb_control *control) {
+static void count_budget(lb_control *control, int hook_calls) {
     if (control->budget == NULL || *control->budget < 0 || control->run_stop == NULL) return;
-    *control->budget -= LB_HOOK_COUNT;
+    *control->budget -= (int64_t)LB_HOOK_COUNT * hook_calls;
     if (*control->budget > 0) return;
     *control->budget = 0;
     control->budget_spent = true;
@@ -74,14 +74,17 @@ int lb_leave(lua_State *L) {
 
 void lb_hook(lua_State *L, lua_Debug *ar) {
     (void)ar;
-    lb_checkpoint(L);
+    lb_checkpoint(L, 1);
 }
 
-void lb_checkpoint(lua_State *L) {
+void lb_checkpoint(lua_State *L, int hook_calls) {
     lb_control *control = lb_control_of(L);
-    count_budget(control);
+    count_budget(control, hook_calls);
     if (!is_stopped(control)) return;
-    if ((control->closing || control->unwinding) && control->closing_steps-- > 0) return;
+    if (control->closing || control->unwinding) {
+        control->closing_steps -= hook_calls;
+        if (control->closing_steps > 0) return;
+    }
     lb_leave(L);
 }
 

@@ -156,13 +156,6 @@ package struct AgentHello: Sendable, Hashable, Codable {
     /// What agents that died before had left here, as it was put right now.
     package var leftovers: [RecoveryRecord]
 
-    /// Spelled so that the wire's `user_id` and `boot_id` come back to them: the strategy makes no capitals of "id".
-    private enum CodingKeys: String, CodingKey {
-        case protocolVersion, version, pid, leftovers
-        case userID = "userId"
-        case bootID = "bootId"
-    }
-
     /// Makes an answer.
     package init(
         protocolVersion: Int = AgentCall.protocolVersion,
