@@ -94,6 +94,10 @@ let package = Package(
         tests("Agent", ["ChaosAgent", "ChaosFaults", "ChaosModel", "ChaosSimulation"]),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
+        tests(
+            "Script",
+            ["ChaosEngine", "ChaosFaults", "ChaosModel", "ChaosScript", "ChaosSteadyState", "LuaBridge"]
+        ),
         tests("SteadyState", ["ChaosModel", "ChaosSteadyState", nioCore, nioPosix, subprocess]),
     ]
 )
