@@ -92,6 +92,12 @@ let package = Package(
         ),
         tests("Linux", ["ChaosModel", "ChaosLinux", "hold-rules"]),
         tests("Agent", ["ChaosAgent", "ChaosFaults", "ChaosModel", "ChaosSimulation"]),
+        tests(
+            "Engine",
+            [
+                "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel", "ChaosSimulation",
+            ]
+        ),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
         tests(

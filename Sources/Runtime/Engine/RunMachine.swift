@@ -180,7 +180,11 @@ package struct RunMachine: Sendable {
             // Everything is back already; who stops now does not want to wait for the system's recovery.
             stop = reason
             return report()
-        case .rollback, .report:
+        case .rollback:
+            // The rollback goes on; whoever stops now does not want to wait for the recovery after it.
+            stop = reason
+            return []
+        case .report:
             laterStops.append(reason)
             return []
         }
