@@ -95,14 +95,18 @@ let package = Package(
         tests(
             "Engine",
             [
-                "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel", "ChaosSimulation",
+                "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel",
+                "ChaosSimulation",
             ]
         ),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
         tests(
             "Script",
-            ["ChaosEngine", "ChaosFaults", "ChaosModel", "ChaosScript", "ChaosSteadyState", "LuaBridge"]
+            [
+                "ChaosEngine", "ChaosFaults", "ChaosModel", "ChaosScript", "ChaosSteadyState",
+                "LuaBridge",
+            ]
         ),
         tests("SteadyState", ["ChaosModel", "ChaosSteadyState", nioCore, nioPosix, subprocess]),
     ]

@@ -93,7 +93,8 @@ struct RunnerTests {
         let metric = SimulatedRun.metric("errors", healthy: .below(100))
         let report = await world.runner(SimulatedRun.experiment([metric])) {
             controls throws(BodyError) in
-            let condition = try! Condition(parsing: "errors > 3")  // SAFETY: a constant that parses.
+            // SAFETY: a constant that parses.
+            let condition = try! Condition(parsing: "errors > 3")
             try await primitive { () throws(ControlError) in
                 try await controls.abort(if: condition, at: nil)
             }
@@ -280,7 +281,8 @@ struct RunnerTests {
             _ = try await primitive { () throws(ControlError) in
                 try await controls.inject(SimulatedRun.pause)
             }
-            let condition = try! Condition(parsing: "errors < 1")  // SAFETY: a constant that parses.
+            // SAFETY: a constant that parses.
+            let condition = try! Condition(parsing: "errors < 1")
             let result = try await primitive { () throws(ControlError) in
                 try await controls.check(condition, at: SourceLocation(file: "test.lua", line: 4))
             }
