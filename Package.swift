@@ -108,6 +108,6 @@ let package = Package(
                 "LuaBridge",
             ]
         ),
-        tests("SteadyState", ["ChaosModel", "ChaosSteadyState", nioCore, nioPosix, subprocess]),
+        tests("SteadyState", ["ChaosModel", "ChaosSteadyState", nioCore, nioPosix, subprocess, system]),
     ]
 )
