@@ -80,7 +80,8 @@ extension Runner {
         let call = AgentCall.InjectCall(
             spec: spec,
             targets: plan.targets.map(\.target),
-            deadlineMs: deadline.inMilliseconds
+            deadlineMs: deadline.inMilliseconds,
+            seed: record.seed &+ UInt64(number)
         )
         beginDuring()
         let leases: [LeaseRecord]

@@ -76,12 +76,15 @@ package enum AgentCall: Sendable, Hashable {
         package var targets: [Target]
         /// When the lease ends whatever happens, in milliseconds from now.
         package var deadlineMs: Double
+        /// The seed of what the fault leaves to chance.
+        package var seed: UInt64
 
         /// Makes an order.
-        package init(spec: FaultSpec, targets: [Target], deadlineMs: Double) {
+        package init(spec: FaultSpec, targets: [Target], deadlineMs: Double, seed: UInt64 = 0) {
             self.spec = spec
             self.targets = targets
             self.deadlineMs = deadlineMs
+            self.seed = seed
         }
     }
 

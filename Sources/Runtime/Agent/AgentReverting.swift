@@ -1,0 +1,81 @@
+// Putting leases back: asked for, at their deadline, or because renewals stopped.
+
+import ChaosModel
+
+extension Agent {
+    // MARK: Reverting
+
+    /// Puts back these leases, newest first; an empty list means all.
+    func revert(_ asked: [LeaseID], onlyThese: Bool = false) async -> [RevertRecord] {
+        let isAll = asked.isEmpty && !onlyThese
+        if isAll { generation += 1 }
+        let wanted = isAll ? Set(leases.keys) : Set(asked)
+        let newestFirst = order.reversed().filter(wanted.contains)
+        let settled = newestFirst.filter { leases[$0]?.isSettled == true }
+        let beingMade = newestFirst.filter { leases[$0]?.isSettled != true }
+        var records: [RevertRecord] = []
+        for lease in settled + beingMade {
+            guard let task = revertTask(of: lease) else { continue }
+            records.append(await task.value)
+        }
+        return records
+    }
+
+    /// The task that puts a lease back, started once.
+    private func revertTask(of id: LeaseID) -> Task<RevertRecord, Never>? {
+        guard let lease = leases[id] else { return nil }
+        if let running = lease.revert { return running }
+        let task = Task { await self.carryOut(lease) }
+        leases[id]?.revert = task
+        return task
+    }
+
+    private func carryOut(_ lease: Lease) async -> RevertRecord {
+        if !lease.isSettled { _ = await lease.injection.value }
+        lease.timer?.cancel()
+        let record = await lease.order.carryOut(on: kernel)
+        // The fault is back whether or not that can be written down; the next recovery would find the same.
+        try? journal?.reverted(record.lease, outcome: record.outcome, seen: record.seen)
+        if record.outcome == .leaked {
+            leases[record.lease]?.revert = nil
+        } else {
+            leases[record.lease] = nil
+            order.removeAll { $0 == record.lease }
+        }
+        return record
+    }
+
+    // MARK: Clocks
+
+    /// Reverts everything when the runner has been silent for a term.
+    func startWatchdog(term: Duration) {
+        watchdog?.cancel()
+        let time = clock
+        watchdog = Task { [weak self] in
+            while let due = await self?.renewedAt.advanced(by: term) {
+                if time.now >= due { break }
+                guard (try? await time.sleep(until: due)) != nil else { return }
+            }
+            await self?.renewalsStopped()
+        }
+    }
+
+    private func renewalsStopped() async {
+        isLeaving = true
+        emit(.orphaned(await revert([])))
+        closeJournal()
+    }
+
+    func startTimer(of lease: LeaseID, after span: Duration) {
+        let time = clock
+        leases[lease]?.timer = Task { [weak self] in
+            guard (try? await time.sleep(for: span)) != nil else { return }
+            await self?.expire(lease)
+        }
+    }
+
+    private func expire(_ lease: LeaseID) async {
+        guard leases[lease]?.revert == nil, let task = revertTask(of: lease) else { return }
+        emit(.expired(await task.value))
+    }
+}
