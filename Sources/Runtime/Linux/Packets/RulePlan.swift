@@ -18,7 +18,8 @@ struct RulePlan {
 
     /// The name of the lease's table or chain.
     let name: String
-    private let rules: [PacketRule]
+    /// All rules in their order.
+    let rules: [PacketRule]
 
     /// Checks the rules and expands them.
     init(_ rules: PacketRules) throws(KernelError) {
