@@ -99,6 +99,13 @@ let package = Package(
                 "ChaosSimulation",
             ]
         ),
+        tests(
+            "Docs",
+            [
+                "ChaosFaults", "ChaosModel", "ChaosScript", "ChaosSteadyState", "moonquake",
+                subprocess, system,
+            ]
+        ),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
         tests(
