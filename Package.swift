@@ -115,6 +115,9 @@ let package = Package(
                 "LuaBridge",
             ]
         ),
-        tests("SteadyState", ["ChaosModel", "ChaosSteadyState", nioCore, nioPosix, subprocess, system]),
+        tests(
+            "SteadyState",
+            ["ChaosModel", "ChaosSteadyState", nioCore, nioPosix, subprocess, system]
+        ),
     ]
 )

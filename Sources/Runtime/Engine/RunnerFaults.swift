@@ -14,9 +14,9 @@ extension Runner {
         } catch {
             return .definition(error.description)
         }
-        for (number, spec) in rehearsal.faults.enumerated() {
+        for spec in rehearsal.faults {
             do throws(ControlError) {
-                let plan = try await plan(spec, number: number + 1, alreadyHit: [])
+                let plan = try await plan(spec, seed: record.seed(for: spec), alreadyHit: [])
                 tell(plan, of: spec)
             } catch {
                 return Self.stopReason(for: error)
@@ -39,7 +39,7 @@ extension Runner {
     /// A plan that has passed the gate.
     private func plan(
         _ spec: FaultSpec,
-        number: Int,
+        seed: UInt64,
         alreadyHit: Set<Target>
     ) async throws(ControlError) -> PlanReply {
         let limit = try ControlError.definition { () throws(DefinitionError) in
@@ -47,7 +47,7 @@ extension Runner {
             _ = try gate.deadline(for: spec)
             return try gate.limit(for: spec)
         }
-        let call = AgentCall.PlanCall(spec: spec, limit: limit, seed: record.seed &+ UInt64(number))
+        let call = AgentCall.PlanCall(spec: spec, limit: limit, seed: seed)
         let plan = try await withAgent { client throws(AgentFailure) in try await client.plan(call)
         }
         try ControlError.definition { () throws(DefinitionError) in
@@ -71,7 +71,8 @@ extension Runner {
         try await awaitBaseline()
         let number = record.injections.count + 1
         let hit = Set(record.openLeases.map(\.target))
-        let plan = try await plan(spec, number: number, alreadyHit: hit)
+        let seed = record.seed(for: spec)
+        let plan = try await plan(spec, seed: seed, alreadyHit: hit)
         try checkRunning()
         handle(.injectionBegan)
         let deadline = try ControlError.definition { () throws(DefinitionError) in
@@ -81,7 +82,7 @@ extension Runner {
             spec: spec,
             targets: plan.targets.map(\.target),
             deadlineMs: deadline.inMilliseconds,
-            seed: record.seed &+ UInt64(number)
+            seed: seed
         )
         beginDuring()
         let leases: [LeaseRecord]
@@ -205,6 +206,7 @@ extension Runner {
                 termMs: AgentClient.term.inMilliseconds
             )
         )
+        note(hello.settled)
         take(hello.leftovers)
         return made
     }
@@ -233,7 +235,7 @@ extension Runner {
                 )
             )
         case .targetGone(let lease, let seen):
-            emit(.warning, "the target of lease \(lease) is gone: \(seen)")
+            emit(.warning, "lease \(lease): \(seen)")
         }
     }
 
