@@ -27,7 +27,10 @@ func tests(_ folder: String, _ dependencies: [Target.Dependency]) -> Target {
     )
 }
 
-let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser",
+    package: "swift-argument-parser"
+)
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
@@ -67,12 +70,16 @@ let package = Package(
         module("Simulation", ["ChaosModel"]),
         module(
             "SteadyState",
-            ["ChaosModel", httpClient, nioCore, nioPosix, nioHTTP1, nioSSL, histogram, subprocess, system]
+            [
+                "ChaosModel", httpClient, nioCore, nioPosix, nioHTTP1, nioSSL, histogram,
+                subprocess, system,
+            ]
         ),
         .executableTarget(
             name: "moonquake",
             dependencies: [
-                "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel", "ChaosReport",
+                "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel",
+                "ChaosReport",
                 "ChaosScript", "ChaosSteadyState", "ChaosTargets", argumentParser,
             ],
             swiftSettings: settings
@@ -85,8 +92,22 @@ let package = Package(
         ),
         tests("Linux", ["ChaosModel", "ChaosLinux", "hold-rules"]),
         tests("Agent", ["ChaosAgent", "ChaosFaults", "ChaosModel", "ChaosSimulation"]),
+        tests(
+            "Engine",
+            [
+                "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel",
+                "ChaosSimulation",
+            ]
+        ),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
-        tests("SteadyState", ["ChaosModel", "ChaosSteadyState", nioCore, nioPosix, subprocess]),
+        tests(
+            "Script",
+            [
+                "ChaosEngine", "ChaosFaults", "ChaosModel", "ChaosScript", "ChaosSteadyState",
+                "LuaBridge",
+            ]
+        ),
+        tests("SteadyState", ["ChaosModel", "ChaosSteadyState", nioCore, nioPosix, subprocess, system]),
     ]
 )

@@ -6,6 +6,16 @@
 
 #include "CLuaShim.h"
 
+// ThreadSanitizer counts the entries and exits of functions, and a longjmp leaves out the exits.
+#if defined(__has_feature) && __has_feature(thread_sanitizer)
+#define LB_LEFT_BY_LONGJMP_BEGIN \
+    _Pragma("clang attribute push(__attribute__((disable_sanitizer_instrumentation)), apply_to = function)")
+#define LB_LEFT_BY_LONGJMP_END _Pragma("clang attribute pop")
+#else
+#define LB_LEFT_BY_LONGJMP_BEGIN
+#define LB_LEFT_BY_LONGJMP_END
+#endif
+
 typedef struct {
     lb_host host;
     lb_limits limits;
@@ -36,16 +46,17 @@ void lb_hook(lua_State *L, lua_Debug *ar);
 bool lb_must_stop(lb_control *control);
 // Leaves the running function for good: by yield where possible, else by raising the stop mark.
 int lb_leave(lua_State *L);
-// For long work in C: obeys a stop as the count hook does. May not return.
-void lb_checkpoint(lua_State *L);
+// For long work in C: obeys a stop as the count hook does, and counts the work as that many calls of
+// the hook. May not return.
+void lb_checkpoint(lua_State *L, int hook_calls);
 // Replaces find, match, gmatch and gsub in the table on top.
 void lb_replace_search(lua_State *L);
 int lb_finish_protected(lua_State *L, int status, lua_KContext skip);
 
 #define LB_HOOK_COUNT 100
-// Hook calls that the closers of a stopped thread have: one million instructions, about 10 ms; and
-// what each further closer gets after one of them has used that up.
-#define LB_CLOSING_STEPS 10000
+// Hook calls that the closers of a stopped thread have: 200,000 instructions, a few ms; and what each
+// further closer gets after one of them has used that up.
+#define LB_CLOSING_STEPS 2000
 #define LB_CLOSING_REFILL 100
 #define LB_CLOSING_REFILLS 100
 

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+LB_LEFT_BY_LONGJMP_BEGIN
+
 #define LB_LONGEST_RANGE 10000000
 
 // A stop is never caught. A closer may catch errors of its own while it has budget; which pcall is
@@ -185,3 +187,5 @@ void lb_guard_table(lua_State *L) {
         lua_setfield(L, -2, range_rules[index].name);
     }
 }
+
+LB_LEFT_BY_LONGJMP_END

@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <string.h>
 
+LB_LEFT_BY_LONGJMP_BEGIN
+
 #define LB_DEEPEST_MATCH 200
 #define LB_CHECKPOINT_STEPS 1000
 
@@ -13,7 +15,7 @@ static const char *match_here(lb_match *match, const char *at, const char *patte
 static void count_step(lb_match *match) {
     if (++match->steps < LB_CHECKPOINT_STEPS) return;
     match->steps = 0;
-    lb_checkpoint(match->L);
+    lb_checkpoint(match->L, LB_CHECKPOINT_STEPS / LB_HOOK_COUNT);
 }
 
 void lb_match_begin(lb_match *match, lua_State *L, const char *subject, size_t subject_length,
@@ -249,3 +251,5 @@ int lb_push_captures(lb_match *match, const char *start, const char *end) {
     for (int index = 0; index < count; index++) lb_push_capture(match, index, start, end);
     return count;
 }
+
+LB_LEFT_BY_LONGJMP_END

@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+LB_LEFT_BY_LONGJMP_BEGIN
+
 static bool is_stopped(const lb_control *control) {
     if (lb_stop_is_raised(control->vm_stop)) return true;
     return control->run_stop != NULL && lb_stop_is_raised(control->run_stop);
@@ -18,9 +20,9 @@ bool lb_is_stopping(lua_State *L) {
     return control->closing || is_stopped(control);
 }
 
-static void count_budget(lb_control *control) {
+static void count_budget(lb_control *control, int hook_calls) {
     if (control->budget == NULL || *control->budget < 0 || control->run_stop == NULL) return;
-    *control->budget -= LB_HOOK_COUNT;
+    *control->budget -= (int64_t)LB_HOOK_COUNT * hook_calls;
     if (*control->budget > 0) return;
     *control->budget = 0;
     control->budget_spent = true;
@@ -72,14 +74,17 @@ int lb_leave(lua_State *L) {
 
 void lb_hook(lua_State *L, lua_Debug *ar) {
     (void)ar;
-    lb_checkpoint(L);
+    lb_checkpoint(L, 1);
 }
 
-void lb_checkpoint(lua_State *L) {
+void lb_checkpoint(lua_State *L, int hook_calls) {
     lb_control *control = lb_control_of(L);
-    count_budget(control);
+    count_budget(control, hook_calls);
     if (!is_stopped(control)) return;
-    if ((control->closing || control->unwinding) && control->closing_steps-- > 0) return;
+    if (control->closing || control->unwinding) {
+        control->closing_steps -= hook_calls;
+        if (control->closing_steps > 0) return;
+    }
     lb_leave(L);
 }
 
@@ -194,3 +199,5 @@ int lb_load(lua_State *L, const char *text, size_t length, const char *name) {
     leave(control, depth);
     return status;
 }
+
+LB_LEFT_BY_LONGJMP_END

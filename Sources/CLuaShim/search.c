@@ -6,6 +6,8 @@
 #include <ctype.h>
 #include <string.h>
 
+LB_LEFT_BY_LONGJMP_BEGIN
+
 // A position as scripts give it (from 1, negative from the end) as an offset.
 static size_t offset_of(lua_Integer position, size_t length) {
     if (position > 0) return (size_t)position - 1;
@@ -183,3 +185,5 @@ void lb_replace_search(lua_State *L) {
     };
     luaL_setfuncs(L, functions, 0);
 }
+
+LB_LEFT_BY_LONGJMP_END

@@ -2,6 +2,8 @@
 
 #include "control.h"
 
+LB_LEFT_BY_LONGJMP_BEGIN
+
 static const char release_key = 0;
 
 // Waits are continued here: the values were delivered by Swift before the resume.
@@ -83,3 +85,5 @@ static int object_index(lua_State *L) {
 }
 
 void lb_push_object_index(lua_State *L) { lua_pushcclosure(L, object_index, 2); }
+
+LB_LEFT_BY_LONGJMP_END

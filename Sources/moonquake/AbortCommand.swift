@@ -14,9 +14,12 @@ struct AbortCommand: AsyncParsableCommand {
         abstract: "Aborts a run, or all; returns once every fault is reverted."
     )
 
-    @OptionGroup var state: StateOptions
+    @OptionGroup
+    var state: StateOptions
 
-    @Argument(help: "The run, as `moonquake run` printed it; needed when more than one is under way.")
+    @Argument(
+        help: "The run, as `moonquake run` printed it; needed when more than one is under way."
+    )
     var runID: String?
 
     @Flag(name: .long, help: "Abort every run of this state directory.")
@@ -42,12 +45,19 @@ struct AbortCommand: AsyncParsableCommand {
             let named = live.filter { $0.run == runID }
             guard named.isEmpty else { return named }
             let known = live.map(\.run).joined(separator: ", ")
-            let hint = known.isEmpty ? "no run holds a fault here" : "runs that hold faults: \(known)"
-            throw CommandFailure(.definition, "there is no run \"\(runID.escapedForDisplay)\" to abort; \(hint)")
+            let hint =
+                known.isEmpty ? "no run holds a fault here" : "runs that hold faults: \(known)"
+            throw CommandFailure(
+                .definition,
+                "there is no run \"\(runID.escapedForDisplay)\" to abort; \(hint)"
+            )
         }
         guard live.count > 1, !all else { return live }
         let known = live.map(\.run).joined(separator: ", ")
-        throw CommandFailure(.definition, "\(live.count) runs are under way (\(known)): name one, or give --all")
+        throw CommandFailure(
+            .definition,
+            "\(live.count) runs are under way (\(known)): name one, or give --all"
+        )
     }
 
     private func abort(_ run: LiveJournal) async throws {
@@ -58,41 +68,56 @@ struct AbortCommand: AsyncParsableCommand {
             ended = try await processes.ended(run.agent, within: Self.patience)
         } catch {
             let code: ChaosModel.ExitCode = error.kind == .notPermitted ? .unavailable : .leaked
-            let hint = error.kind == .notPermitted ? "; it belongs to another user: run as that user or as root" : ""
+            let hint =
+                error.kind == .notPermitted
+                ? "; it belongs to another user: run as that user or as root" : ""
             throw CommandFailure(code, "run \(run.run) is not aborted: \(error)\(hint)")
         }
         guard ended else {
             throw CommandFailure(
-                .leaked, "run \(run.run): its agent (pid \(run.agent.pid)) has not reverted within "
-                    + "\(Self.patience.spelled); end it with SIGKILL, then run `moonquake recover`")
+                .leaked,
+                "run \(run.run): its agent (pid \(run.agent.pid)) has not reverted within "
+                    + "\(Self.patience.spelled); end it with SIGKILL, then run `moonquake recover`"
+            )
         }
         try await report(run)
     }
 
     /// Prints what the journal says, and recovers what the agent could not put back.
     private func report(_ run: LiveJournal) async throws {
-        let entries = try run.file.lines().compactMap { try? WireJSON.value(JournalEntry.self, from: $0) }
+        let entries = try run.file.lines().compactMap {
+            try? WireJSON.value(JournalEntry.self, from: $0)
+        }
         var granted: [LeaseID: JournalEntry] = [:]
         for entry in entries {
             guard let lease = entry.lease else { continue }
             if entry.entry == .granted { granted[lease] = entry }
-            guard entry.entry == .reverted, let grant = granted.removeValue(forKey: lease) else { continue }
+            guard entry.entry == .reverted, let grant = granted.removeValue(forKey: lease) else {
+                continue
+            }
             let what = "\(grant.fault ?? "?") on \(grant.target.map { "\($0)" } ?? "?")"
-            Console.output("\(entry.outcome?.rawValue ?? "reverted")  \(what)  (run \(run.run)): \(entry.seen ?? "")")
+            Console.output(
+                "\(entry.outcome?.rawValue ?? "reverted")  \(what)  (run \(run.run)): \(entry.seen ?? "")"
+            )
         }
         guard granted.isEmpty else {
             throw CommandFailure(
-                .leaked, "run \(run.run): \(granted.count) not reverted; run `moonquake recover`")
+                .leaked,
+                "run \(run.run): \(granted.count) not reverted; run `moonquake recover`"
+            )
         }
     }
 
     /// An ordinary user who aborts nothing must know that root's runs were not looked at.
     private func refuseBlindness() throws {
-        guard geteuid() != 0, state.path != StateOptions.system, access(StateOptions.system, F_OK) == 0,
+        guard geteuid() != 0, state.path != StateOptions.system,
+            access(StateOptions.system, F_OK) == 0,
             access("\(StateOptions.system)/journals/open", R_OK) != 0, errno == EACCES
         else { return }
         throw CommandFailure(
-            .unavailable, "runs of root cannot be seen or aborted as this user (needs to read "
-                + "\(StateOptions.system), and CAP_KILL): run `sudo moonquake abort`")
+            .unavailable,
+            "runs of root cannot be seen or aborted as this user (needs to read "
+                + "\(StateOptions.system), and CAP_KILL): run `sudo moonquake abort`"
+        )
     }
 }

@@ -16,7 +16,8 @@ struct AgentCommand: AsyncParsableCommand {
         shouldDisplay: false
     )
 
-    @OptionGroup var state: StateOptions
+    @OptionGroup
+    var state: StateOptions
 
     func run() async throws {
         for ignored in [SIGHUP, SIGINT, SIGQUIT, SIGPIPE] { signal(ignored, SIG_IGN) }

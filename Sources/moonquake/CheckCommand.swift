@@ -13,8 +13,10 @@ struct CheckCommand: AsyncParsableCommand {
         abstract: "Validates experiments without effects; --plan says what they would hit."
     )
 
-    @OptionGroup var state: StateOptions
-    @OptionGroup var script: ScriptOptions
+    @OptionGroup
+    var state: StateOptions
+    @OptionGroup
+    var script: ScriptOptions
 
     @Argument(help: "The scripts.")
     var files: [String]
@@ -38,7 +40,9 @@ struct CheckCommand: AsyncParsableCommand {
         Glibc.exit(worst.rawValue)
     }
 
-    private func check(_ loaded: LoadedExperiment, of file: String) async throws -> ChaosModel.ExitCode {
+    private func check(_ loaded: LoadedExperiment, of file: String) async throws
+        -> ChaosModel.ExitCode
+    {
         let rehearsal = await loaded.rehearse()
         if let error = rehearsal.error {
             Console.error(error.description)
@@ -55,7 +59,9 @@ struct CheckCommand: AsyncParsableCommand {
         return plan ? await printPlan(loaded, rehearsal) : .held
     }
 
-    private func printPlan(_ loaded: LoadedExperiment, _ rehearsal: Rehearsal) async -> ChaosModel.ExitCode {
+    private func printPlan(_ loaded: LoadedExperiment, _ rehearsal: Rehearsal) async
+        -> ChaosModel.ExitCode
+    {
         let body = loaded.body
         let runner = Runner(
             experiment: loaded.definition,
@@ -70,7 +76,9 @@ struct CheckCommand: AsyncParsableCommand {
         let report = await runner.plan()
         for event in report.timeline where event.kind == .plan { Console.output("  \(event.text)") }
         if let lag = report.worstAbortLagMs {
-            Console.output("  an abort can be late by \(Duration.milliseconds(lag).spelled) at worst")
+            Console.output(
+                "  an abort can be late by \(Duration.milliseconds(lag).spelled) at worst"
+            )
         }
         guard let error = report.error else { return .held }
         Console.error(error.message)

@@ -36,6 +36,7 @@ enum Console {
     /// The columns of the terminal at a descriptor.
     static func width(_ descriptor: Int32) -> Int {
         var size = winsize()
-        return ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+        return ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+            ? Int(size.ws_col) : 80
     }
 }

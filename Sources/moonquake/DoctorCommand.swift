@@ -13,7 +13,8 @@ struct DoctorCommand: AsyncParsableCommand {
         abstract: "Says what works on this machine, and how to get the rest."
     )
 
-    @OptionGroup var state: StateOptions
+    @OptionGroup
+    var state: StateOptions
 
     @Flag(name: .long, help: "List whatever of ours is left on this machine.")
     var residue = false
@@ -62,7 +63,9 @@ struct DoctorCommand: AsyncParsableCommand {
     private func printCapabilities(_ kernel: Kernel) {
         var needs: [String: [String]] = [:]
         for fault in FaultCatalogue.all.types.map(\.descriptor) {
-            for need in fault.capabilities { needs[need.name, default: []].append("\(fault.name): \(need.reason)") }
+            for need in fault.capabilities {
+                needs[need.name, default: []].append("\(fault.name): \(need.reason)")
+            }
         }
         for (name, reasons) in needs.sorted(by: { $0.key < $1.key }) {
             let has = kernel.host.hasCapability(name)
@@ -77,7 +80,11 @@ struct DoctorCommand: AsyncParsableCommand {
         for run in live { print(.fine, "under way", "run \(run.run), agent \(run.agent.pid)") }
         let orphans = (try? store.orphans()) ?? []
         guard !orphans.isEmpty else { return }
-        print(.limited, "left by a crash", "\(orphans.count) open journals: run `moonquake recover`")
+        print(
+            .limited,
+            "left by a crash",
+            "\(orphans.count) open journals: run `moonquake recover`"
+        )
     }
 
     private func listResidue() throws {

@@ -41,7 +41,9 @@ struct FaultsCommand: ParsableCommand {
 
     private func describe(_ fault: FaultDescriptor) {
         Console.output("\(fault.name): \(fault.summary)")
-        Console.output("  targets: " + fault.targets.map { "target.\($0.rawValue)" }.joined(separator: ", "))
+        Console.output(
+            "  targets: " + fault.targets.map { "target.\($0.rawValue)" }.joined(separator: ", ")
+        )
         Console.output("  held by: \(fault.holder.explanation)")
         for need in fault.capabilities { Console.output("  needs \(need.name): \(need.reason)") }
         for need in fault.needs { Console.output("  needs \(need)") }
@@ -50,8 +52,12 @@ struct FaultsCommand: ParsableCommand {
             let fallback = parameter.fallback.map { ", default \($0)" } ?? ""
             let required = parameter.isRequired ? ", required" : ""
             let allowed = parameter.shape.allowed.map { ": \($0)" } ?? ""
-            Console.output("    \(parameter.name)  (\(parameter.shape.type)\(allowed)\(fallback)\(required))")
-            Console.output("        \(parameter.help)  \(parameter.name) = \(parameter.shape.example)")
+            Console.output(
+                "    \(parameter.name)  (\(parameter.shape.type)\(allowed)\(fallback)\(required))"
+            )
+            Console.output(
+                "        \(parameter.help)  \(parameter.name) = \(parameter.shape.example)"
+            )
         }
     }
 }
@@ -84,7 +90,8 @@ extension Holder {
     var explanation: String {
         switch self {
         case .kernel: "kernel (it ends the fault when the agent is gone)"
-        case .journal: "journal (the undo is on disk; the agent, or whoever starts next, applies it)"
+        case .journal:
+            "journal (the undo is on disk; the agent, or whoever starts next, applies it)"
         case .nothing: "nothing (what it does cannot be undone)"
         }
     }

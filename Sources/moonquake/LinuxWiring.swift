@@ -32,7 +32,10 @@ struct AgentLaunch: Sendable {
         let arguments = throughSudo ? ["sudo", "-n", "--"] + agent : agent
         do throws(KernelError) {
             return try LineProcess(
-                throughSudo ? "/usr/bin/sudo" : program, arguments, errorOutput: STDERR_FILENO)
+                throughSudo ? "/usr/bin/sudo" : program,
+                arguments,
+                errorOutput: STDERR_FILENO
+            )
         } catch {
             throw AgentFailure(.unavailable, "the agent could not be started: \(error)")
         }
@@ -42,7 +45,9 @@ struct AgentLaunch: Sendable {
     private static func ownExecutable() throws(AgentFailure) -> String {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-        guard count > 0 else { throw AgentFailure(.unavailable, "/proc/self/exe cannot be read: is /proc mounted?") }
+        guard count > 0 else {
+            throw AgentFailure(.unavailable, "/proc/self/exe cannot be read: is /proc mounted?")
+        }
         let path = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
         return path.hasSuffix(" (deleted)") ? "/proc/self/exe" : path
     }

@@ -21,7 +21,8 @@ struct Moonquake: AsyncParsableCommand {
             """,
         version: programVersion,
         subcommands: [
-            RunCommand.self, CheckCommand.self, FaultsCommand.self, DoctorCommand.self, AbortCommand.self,
+            RunCommand.self, CheckCommand.self, FaultsCommand.self, DoctorCommand.self,
+            AbortCommand.self,
             RecoverCommand.self, AgentCommand.self,
         ]
     )
@@ -42,7 +43,9 @@ struct Moonquake: AsyncParsableCommand {
             let code = exitCode(for: error)
             guard code != .success else { exit(withError: error) }
             Console.error(fullMessage(for: error))
-            Glibc.exit(code == .validationFailure ? ChaosModel.ExitCode.definition.rawValue : code.rawValue)
+            Glibc.exit(
+                code == .validationFailure ? ChaosModel.ExitCode.definition.rawValue : code.rawValue
+            )
         }
     }
 }

@@ -12,7 +12,8 @@ struct RecoverCommand: AsyncParsableCommand {
         abstract: "Puts back what a crash left behind; a second call does nothing."
     )
 
-    @OptionGroup var state: StateOptions
+    @OptionGroup
+    var state: StateOptions
 
     func run() async throws {
         let records: [RecoveryRecord]
@@ -27,7 +28,10 @@ struct RecoverCommand: AsyncParsableCommand {
         if records.isEmpty, removed == 0 { Console.error("nothing to recover in \(state.path)") }
         let leaked = records.filter { $0.revert.outcome == .leaked }
         guard leaked.isEmpty else {
-            throw CommandFailure(.leaked, "\(leaked.count) of \(records.count) could not be put back; see above")
+            throw CommandFailure(
+                .leaked,
+                "\(leaked.count) of \(records.count) could not be put back; see above"
+            )
         }
     }
 }
@@ -63,7 +67,9 @@ extension RecoveryRecord {
 extension CommandFailure {
     /// A journal that cannot be read is a matter of rights or of the machine.
     init(_ error: JournalError) {
-        let hint = error.isPermission ? "; run as the user whose runs these are (root: sudo moonquake …)" : ""
+        let hint =
+            error.isPermission
+            ? "; run as the user whose runs these are (root: sudo moonquake …)" : ""
         self.init(error.isPermission ? .unavailable : .leaked, error.description + hint)
     }
 }

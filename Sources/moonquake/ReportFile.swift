@@ -14,7 +14,9 @@ struct ReportFile {
         self.path = path
         guard path.hasSuffix(".json") else {
             throw CommandFailure(
-                .definition, "--report: the ending says the format and must be .json, got \"\(path.escapedForDisplay)\"")
+                .definition,
+                "--report: the ending says the format and must be .json, got \"\(path.escapedForDisplay)\""
+            )
         }
         let existed = access(path, F_OK) == 0
         let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
@@ -35,7 +37,10 @@ struct ReportFile {
     }
 
     private var failure: CommandFailure {
-        CommandFailure(.inconclusive, "cannot write \(path): \(String(cString: strerror(errno)).lowercased())")
+        CommandFailure(
+            .inconclusive,
+            "cannot write \(path): \(String(cString: strerror(errno)).lowercased())"
+        )
     }
 }
 

@@ -38,7 +38,9 @@ struct Residue {
         var names: Set<String> = []
         for journal in try LinuxJournals(stateDirectory: stateDirectory).live() {
             for line in try journal.file.lines() {
-                guard let lease = try? WireJSON.value(JournalEntry.self, from: line).lease else { continue }
+                guard let lease = try? WireJSON.value(JournalEntry.self, from: line).lease else {
+                    continue
+                }
                 names.formUnion(LinuxPacketFilter.names(of: "moonquake_\(lease)"))
             }
         }

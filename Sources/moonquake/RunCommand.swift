@@ -15,13 +15,18 @@ struct RunCommand: AsyncParsableCommand {
         abstract: "Runs an experiment; whatever happens, its faults are reverted."
     )
 
-    @OptionGroup var state: StateOptions
-    @OptionGroup var script: ScriptOptions
+    @OptionGroup
+    var state: StateOptions
+    @OptionGroup
+    var script: ScriptOptions
 
     @Argument(help: "The experiment: a Lua script.")
     var file: String
 
-    @Option(name: .long, help: ArgumentHelp("Write the report to a file; .json. Repeatable.", valueName: "file"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Write the report to a file; .json. Repeatable.", valueName: "file")
+    )
     var report: [String] = []
 
     @Flag(name: .long, help: "Print events and samples as JSON lines on standard output.")
@@ -40,7 +45,10 @@ struct RunCommand: AsyncParsableCommand {
             runID: RunID.make(),
             seed: script.chosenSeed,
             surroundings: await RunWiring(state: state, script: script).surroundings(
-                for: loaded.definition, body: body, observer: observer)
+                for: loaded.definition,
+                body: body,
+                observer: observer
+            )
         )
         let report = await interruptible(runner)
         try? RunFolder(stateDirectory: state.path).save(report)
@@ -71,7 +79,11 @@ struct RunCommand: AsyncParsableCommand {
             if isFirst.take() {
                 Task { await runner.stop(.signal(number)) }
             } else {
-                Task { Console.error("reverting, \(await runner.faultsInForce) left; this cannot be skipped") }
+                Task {
+                    Console.error(
+                        "reverting, \(await runner.faultsInForce) left; this cannot be skipped"
+                    )
+                }
             }
         }
         let report = await runner.run()

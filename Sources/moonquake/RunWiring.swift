@@ -53,25 +53,38 @@ struct RunWiring {
     /// The far end of the SSH session that we run in: cutting it would cut the person at the terminal off.
     private static var sessionPeer: [ProtectedEndpoint] {
         guard let connection = StateOptions.environment("SSH_CONNECTION"),
-            let address = connection.split(separator: " ").first.flatMap({ NetworkAddress(String($0)) })
+            let address = connection.split(separator: " ").first.flatMap({
+                NetworkAddress(String($0))
+            })
         else { return [] }
-        return [ProtectedEndpoint(address: address, port: nil, reason: "the peer of this SSH session")]
+        return [
+            ProtectedEndpoint(address: address, port: nil, reason: "the peer of this SSH session")
+        ]
     }
 
     /// The servers that we judge by: without them a run is blind.
     private static func metricSources(_ metrics: [MetricDefinition]) async -> [ProtectedEndpoint] {
         var endpoints: Set<ProtectedEndpoint> = []
         for metric in metrics where metric.source == "prometheus" {
-            guard case .string(let server) = metric.options["server"], let url = URL(string: server),
+            guard case .string(let server) = metric.options["server"],
+                let url = URL(string: server),
                 let host = url.host()
             else { continue }
             // A name that does not resolve now is told by the baseline, which has no data then.
             let found = NetworkAddress(host).map { [$0] }
-            let addresses = if let found { found } else { (try? await LinuxNetwork().addresses(of: host)) ?? [] }
+            let addresses =
+                if let found { found } else {
+                    (try? await LinuxNetwork().addresses(of: host)) ?? []
+                }
             for address in addresses {
                 let port = url.port ?? (url.scheme == "https" ? 443 : 80)
                 endpoints.insert(
-                    ProtectedEndpoint(address: address, port: port, reason: "the metric source of \(metric.name)"))
+                    ProtectedEndpoint(
+                        address: address,
+                        port: port,
+                        reason: "the metric source of \(metric.name)"
+                    )
+                )
             }
         }
         return endpoints.sorted { $0.address.description < $1.address.description }

@@ -30,12 +30,16 @@ struct ScriptOptions: ParsableArguments {
             guard all.count > 1 else { return all[0] }
             let names = all.map { "\"\($0.definition.name)\"" }.joined(separator: ", ")
             throw CommandFailure(
-                .definition, "\(file) defines \(all.count) experiments (\(names)): choose one with --experiment NAME")
+                .definition,
+                "\(file) defines \(all.count) experiments (\(names)): choose one with --experiment NAME"
+            )
         }
         guard let named = all.first(where: { $0.definition.name == experiment }) else {
             let hint = NearestName.hint(for: experiment, among: all.map(\.definition.name))
             throw CommandFailure(
-                .definition, "\(file) defines no experiment \"\(experiment.escapedForDisplay)\"\(hint)")
+                .definition,
+                "\(file) defines no experiment \"\(experiment.escapedForDisplay)\"\(hint)"
+            )
         }
         return named
     }
@@ -61,7 +65,10 @@ struct ScriptOptions: ParsableArguments {
         if let folder = StateOptions.environment("MOONQUAKE_STDLIB") { return [folder] }
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         guard readlink("/proc/self/exe", &buffer, buffer.count - 1) > 0 else { return [] }
-        var folder = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        var folder = String(
+            decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) },
+            as: UTF8.self
+        )
         for _ in 0..<6 {
             guard let slash = folder.lastIndex(of: "/") else { return [] }
             folder = String(folder[..<slash])

@@ -8,7 +8,8 @@ import Testing
 struct LeaseTests {
     private let pause = SampleFault.pause.spec
 
-    @Test func `a lease ends at its deadline and says so`() async throws {
+    @Test
+    func `a lease ends at its deadline and says so`() async throws {
         let machine = try await greeted(.pause)
         let before = machine.kernel.world
         _ = await machine.inject(pause, deadlineMs: 5000)
@@ -21,7 +22,8 @@ struct LeaseTests {
         #expect(await machine.revertAll() == [])
     }
 
-    @Test func `a duration shorter than the deadline ends the fault by itself`() async throws {
+    @Test
+    func `a duration shorter than the deadline ends the fault by itself`() async throws {
         let machine = try await greeted(.pause)
         var spec = pause
         spec.options["duration"] = "2s"
@@ -33,7 +35,8 @@ struct LeaseTests {
         #expect(areExpiries)
     }
 
-    @Test func `everything is reverted when renewals stop for a term`() async throws {
+    @Test
+    func `everything is reverted when renewals stop for a term`() async throws {
         let machine = try await greeted(.pause, termMs: 3000)
         let before = machine.kernel.world
         _ = await machine.inject(pause)
@@ -55,7 +58,8 @@ struct LeaseTests {
         #expect(await machine.inject(pause).isFailure, "an agent that leaves takes no faults")
     }
 
-    @Test func `a partly failed injection is undone and says why`() async throws {
+    @Test
+    func `a partly failed injection is undone and says why`() async throws {
         var wasPartly = false
         for number in 1..<60 {
             let machine = try await greeted(.pause)
@@ -70,7 +74,8 @@ struct LeaseTests {
         #expect(wasPartly)
     }
 
-    @Test func `leave reverts everything and closes the journal`() async throws {
+    @Test
+    func `leave reverts everything and closes the journal`() async throws {
         let machine = try await greeted(.partition)
         let before = machine.kernel.world
         _ = await machine.inject(SampleFault.partition.spec)
@@ -86,16 +91,20 @@ struct LeaseTests {
         #expect(kinds == [.opened, .granted, .injected, .reverted, .closed])
     }
 
-    @Test func `what has ended meanwhile is gone, not a failure`() async throws {
+    @Test
+    func `what has ended meanwhile is gone, not a failure`() async throws {
         let machine = try await greeted(.pause)
         _ = await machine.inject(pause)
         machine.kernel.change { world in
-            for pid in world.processes.keys where world.processes[pid]?.name == "shop" { world.processes[pid] = nil }
+            for pid in world.processes.keys where world.processes[pid]?.name == "shop" {
+                world.processes[pid] = nil
+            }
         }
         #expect(await machine.revertAll().map(\.outcome) == [.gone, .gone])
     }
 
-    @Test func `a pid that another process took over is not touched`() async throws {
+    @Test
+    func `a pid that another process took over is not touched`() async throws {
         let machine = try await greeted(.pause)
         _ = await machine.inject(pause)
         machine.kernel.change { world in
@@ -117,7 +126,9 @@ struct LeaseTests {
             world.add(pid: 7, name: "kworker", isKernelThread: true)
         }
         let selector = TargetSelector(kind: .process, options: ["pid": .number(Double(pid))])
-        let reply = await machine.inject(FaultSpec(fault: "process.pause", target: selector, options: [:]))
+        let reply = await machine.inject(
+            FaultSpec(fault: "process.pause", target: selector, options: [:])
+        )
         guard case .failed(let failure) = reply else {
             Issue.record("not refused")
             return
@@ -126,7 +137,8 @@ struct LeaseTests {
         #expect(failure.message.contains("is protected"))
     }
 
-    @Test func `protected processes that only match by name are left out`() async throws {
+    @Test
+    func `protected processes that only match by name are left out`() async throws {
         let machine = try await greeted(.pause)
         machine.kernel.change { world in
             world.add(name: "moonquake")
@@ -134,7 +146,8 @@ struct LeaseTests {
         let selector = TargetSelector(kind: .process, options: ["name": "moonquake"])
         guard
             case .injected(let leases) = await machine.inject(
-                FaultSpec(fault: "process.pause", target: selector, options: [:]))
+                FaultSpec(fault: "process.pause", target: selector, options: [:])
+            )
         else {
             Issue.record("not injected")
             return
@@ -143,7 +156,8 @@ struct LeaseTests {
         #expect(machine.kernel.world.processes[42]?.state == "S")
     }
 
-    @Test func `a journal of an earlier boot touches nothing that ended with it`() async throws {
+    @Test
+    func `a journal of an earlier boot touches nothing that ended with it`() async throws {
         let machine = try await greeted(.partitionJournaled)
         _ = await machine.inject(SampleFault.partitionJournaled.spec)
         machine.kernel.reboot()
@@ -153,7 +167,8 @@ struct LeaseTests {
         #expect(machine.kernel.calls.count == calls, "nothing was asked of the kernel")
     }
 
-    @Test func `the next agent puts back what the last one left, and never replays it`() async throws {
+    @Test
+    func `the next agent puts back what the last one left, and never replays it`() async throws {
         let first = try await greeted(.partitionJournaled)
         let before = first.kernel.world
         _ = await first.inject(SampleFault.partitionJournaled.spec)
@@ -168,7 +183,8 @@ struct LeaseTests {
         #expect(second.kernel.world.differences(from: before) == [])
     }
 
-    @Test func `nothing is made when the undo cannot be written`() async throws {
+    @Test
+    func `nothing is made when the undo cannot be written`() async throws {
         let machine = try await greeted(.pause)
         let before = machine.kernel.world
         machine.journals.fail(append: 2)
@@ -177,7 +193,8 @@ struct LeaseTests {
         #expect(!machine.kernel.calls.contains("signal"))
     }
 
-    private func greeted(_ sample: SampleFault, termMs: Double = 1e9) async throws -> SimulatedAgent {
+    private func greeted(_ sample: SampleFault, termMs: Double = 1e9) async throws -> SimulatedAgent
+    {
         let machine = SimulatedAgent()
         sample.prepare(machine.kernel)
         guard case .hello = await machine.greet(termMs: termMs) else {

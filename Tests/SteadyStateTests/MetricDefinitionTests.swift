@@ -260,4 +260,19 @@ struct `Metric definitions` {
                 + "got only username (shop.lua:7)"
         )
     }
+
+    @Test
+    func `secrets are masked for records`() throws {
+        let metric = try define(
+            "prometheus",
+            [
+                "server": "http://p:9090", "query": "up", "bearer_token": "t0ken",
+                "headers": ["X-Scope-OrgID": "shop"],
+            ]
+        )
+        let line = try WireJSON.line(metric.redacted)
+        #expect(!line.contains("t0ken") && !line.contains("shop\"}"))
+        #expect(line.contains("X-Scope-OrgID") && line.contains("http://p:9090"))
+        #expect(metric.options["bearer_token"] == "t0ken")
+    }
 }

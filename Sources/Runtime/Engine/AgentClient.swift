@@ -3,7 +3,7 @@
 
 package import ChaosModel
 
-/// A way to an agent: its lines, and the means to end it. A child process here; ssh later.
+/// A way to an agent, which is a child process here: its lines, and the means to end it.
 package protocol AgentChannel: Sendable {
     /// What the agent says; ends when the agent is gone.
     var lines: AsyncStream<String> { get }
@@ -54,7 +54,9 @@ package actor AgentClient {
     /// Greets the agent and begins to renew.
     package func greet(_ hello: AgentCall.Hello) async throws(AgentFailure) -> AgentHello {
         Task { await self.listen() }
-        guard case .hello(let answer) = try await request(.hello(hello)) else { throw Self.unexpected }
+        guard case .hello(let answer) = try await request(.hello(hello)) else {
+            throw Self.unexpected
+        }
         renewals = Task { await self.renew() }
         return answer
     }
@@ -67,13 +69,17 @@ package actor AgentClient {
 
     /// Has a fault made.
     package func inject(_ call: AgentCall.InjectCall) async throws(AgentFailure) -> [LeaseRecord] {
-        guard case .injected(let leases) = try await request(.inject(call)) else { throw Self.unexpected }
+        guard case .injected(let leases) = try await request(.inject(call)) else {
+            throw Self.unexpected
+        }
         return leases
     }
 
     /// Has leases put back; an empty list means all.
     package func revert(_ leases: [LeaseID]) async throws(AgentFailure) -> [RevertRecord] {
-        guard case .reverted(let records) = try await request(.revert(leases)) else { throw Self.unexpected }
+        guard case .reverted(let records) = try await request(.revert(leases)) else {
+            throw Self.unexpected
+        }
         return records
     }
 
@@ -85,7 +91,10 @@ package actor AgentClient {
         return records
     }
 
-    private static let unexpected = AgentFailure(.protocol, "the agent gave an answer to another question")
+    private static let unexpected = AgentFailure(
+        .protocol,
+        "the agent gave an answer to another question"
+    )
 
     private func request(_ call: AgentCall) async throws(AgentFailure) -> AgentReply {
         if let lost { throw AgentFailure(.protocol, lost) }
@@ -114,7 +123,8 @@ package actor AgentClient {
                 return
             }
             switch message {
-            case .reply(let id, let reply): waiting.removeValue(forKey: id)?.resume(returning: reply)
+            case .reply(let id, let reply):
+                waiting.removeValue(forKey: id)?.resume(returning: reply)
             case .event(let event): onEvent(event)
             }
         }

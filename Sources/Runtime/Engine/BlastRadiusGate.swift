@@ -40,7 +40,9 @@ package struct BlastRadiusGate: Sendable {
         }
         guard duration <= longest else {
             throw refusal(
-                spec, "duration is \(duration.spelled), over blast_radius.max_duration (\(longest.spelled))")
+                spec,
+                "duration is \(duration.spelled), over blast_radius.max_duration (\(longest.spelled))"
+            )
         }
         return duration
     }
@@ -54,7 +56,10 @@ package struct BlastRadiusGate: Sendable {
         guard spec.target.kind != .host else { return }
         let hit = alreadyHit.union(plan.targets.map(\.target))
         if let most = radius.targetCount, hit.count > most {
-            throw refusal(spec, "would hit \(hit.count) targets, over blast_radius.targets (\(most))")
+            throw refusal(
+                spec,
+                "would hit \(hit.count) targets, over blast_radius.targets (\(most))"
+            )
         }
         guard let share = radius.targetShare else { return }
         let most = Int(share * Double(plan.candidates) + 1e-9)
@@ -69,7 +74,9 @@ package struct BlastRadiusGate: Sendable {
     }
 
     /// Refuses a fault that cannot be narrowed to the radius' share of traffic.
-    package func admitTraffic(of spec: FaultSpec, descriptor: FaultDescriptor?) throws(DefinitionError) {
+    package func admitTraffic(of spec: FaultSpec, descriptor: FaultDescriptor?)
+        throws(DefinitionError)
+    {
         guard radius.traffic < 1, spec.fault.hasPrefix("network."),
             descriptor?.parameters.contains(where: { $0.name == "traffic" }) != true
         else { return }
@@ -81,7 +88,9 @@ package struct BlastRadiusGate: Sendable {
     }
 
     private func atLeast(_ spec: FaultSpec) -> Int {
-        guard case .number(let number) = spec.target.options[TargetOptions.atLeast.name] else { return 0 }
+        guard case .number(let number) = spec.target.options[TargetOptions.atLeast.name] else {
+            return 0
+        }
         return Int(number)
     }
 

@@ -52,7 +52,8 @@ struct ReportBuilder {
     private var error: RunReport.ErrorReport? {
         if let error = record.error { return error }
         switch machine.stop {
-        case .definition(let text), .unavailable(let text), .injection(let text), .agentLost(let text):
+        case .definition(let text), .unavailable(let text), .injection(let text),
+            .agentLost(let text):
             return RunReport.ErrorReport(message: text)
         default: return nil
         }
@@ -87,7 +88,9 @@ struct ReportBuilder {
         }
     }
 
-    private func fault(_ lease: LeaseRecord, of injection: RunRecord.Injection) -> RunReport.FaultReport {
+    private func fault(_ lease: LeaseRecord, of injection: RunRecord.Injection)
+        -> RunReport.FaultReport
+    {
         var report = RunReport.FaultReport(
             lease,
             of: injection.spec,

@@ -29,7 +29,9 @@ package enum StopReason: Sendable, Hashable {
     /// The reason in words.
     package var text: String {
         switch self {
-        case .definition(let text), .unavailable(let text), .baseline(let text), .injection(let text): text
+        case .definition(let text), .unavailable(let text), .baseline(let text),
+            .injection(let text):
+            text
         case .script(let message, _): message
         case .rule(let text), .person(let text), .agentLost(let text): text
         case .scriptAbort(let text): "the script aborted: \(text)"
@@ -178,7 +180,11 @@ package struct RunMachine: Sendable {
             // Everything is back already; who stops now does not want to wait for the system's recovery.
             stop = reason
             return report()
-        case .rollback, .report:
+        case .rollback:
+            // The rollback goes on; whoever stops now does not want to wait for the recovery after it.
+            stop = reason
+            return []
+        case .report:
             laterStops.append(reason)
             return []
         }

@@ -41,7 +41,8 @@ struct RunOutcome {
         case .definition: return (.failed, .inconclusive, .definition, reasons)
         case .unavailable: return (.failed, .inconclusive, .unavailable, reasons)
         case .baseline: return (.aborted, .inconclusive, .baseline, reasons)
-        case .injection: return (.failed, .inconclusive, .inconclusive, ["fault not injected"] + reasons)
+        case .injection:
+            return (.failed, .inconclusive, .inconclusive, ["fault not injected"] + reasons)
         case .script: return (.failed, .inconclusive, .definition, reasons)
         case .rule, .scriptAbort, .person: return (.aborted, verdict, .aborted, reasons)
         case .signal: return (.aborted, verdict, .interrupted, reasons)
@@ -57,7 +58,9 @@ struct RunOutcome {
         var violations: [String]
 
         init(_ record: RunRecord, notRecovered: String?) {
-            let metrics = record.violations.sorted { $0.value.atMs < $1.value.atMs }.map(\.value.text)
+            let metrics = record.violations.sorted { $0.value.atMs < $1.value.atMs }.map(
+                \.value.text
+            )
             let checks = record.checks.filter { $0.held == false }.map { check in
                 let place = check.location.map { " (\($0))" } ?? ""
                 return "check_metric: \(check.condition) did not hold\(place)"
@@ -81,14 +84,20 @@ struct RunOutcome {
             var doubts = record.failedInjections.map { "fault not injected: \($0)" }
             if record.injections.isEmpty, doubts.isEmpty { doubts.append("no fault was injected") }
             for injection in record.injections {
-                for lease in injection.leases {
-                    guard record.reverts[lease.lease]?.record.effect?.hit == false else { continue }
-                    doubts.append("\(injection.spec.fault) on \(lease.target): no traffic matched")
+                let idle = injection.leases.filter {
+                    record.reverts[$0.lease]?.record.effect?.hit == false
                 }
+                doubts += idle.map { "\(injection.spec.fault) on \($0.target): no traffic matched" }
             }
             let isJudged = record.metrics.contains { $0.healthy != nil } || !record.checks.isEmpty
-            if !isJudged { doubts.append("nothing was judged: no metric has a threshold and no check_metric ran") }
-            doubts += record.checks.filter { $0.held == nil }.map { "check_metric: no data for \($0.condition)" }
+            if !isJudged {
+                doubts.append(
+                    "nothing was judged: no metric has a threshold and no check_metric ran"
+                )
+            }
+            doubts += record.checks.filter { $0.held == nil }.map {
+                "check_metric: no data for \($0.condition)"
+            }
             return doubts
         }
     }

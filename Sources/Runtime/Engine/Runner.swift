@@ -26,7 +26,8 @@ package struct RunSurroundings: Sendable {
     /// Makes surroundings from their parts.
     package init(
         launchAgent: @escaping AgentLauncher,
-        makeSource: @escaping @Sendable (MetricDefinition) throws(DefinitionError) -> any MetricSource,
+        makeSource:
+            @escaping @Sendable (MetricDefinition) throws(DefinitionError) -> any MetricSource,
         faults: FaultCatalogue,
         time: any TimePort,
         protectedEndpoints: [ProtectedEndpoint] = [],

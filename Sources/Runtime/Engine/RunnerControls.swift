@@ -7,7 +7,11 @@ extension Runner: RunControls {
         try checkRunning()
         guard machine.phase == .initialize else {
             throw .definition(
-                DefinitionError("steady_state", "must come before the first inject: the baseline is checked by it"))
+                DefinitionError(
+                    "steady_state",
+                    "must come before the first inject: the baseline is checked by it"
+                )
+            )
         }
         try ControlError.definition { () throws(DefinitionError) in try watchNow(steadyState) }
     }
@@ -47,7 +51,9 @@ extension Runner: RunControls {
             let problem = "the metric has no threshold: add below, above, equals, between or one_of"
             throw .definition(DefinitionError("check_metric", problem, at: metric.location))
         }
-        let source = try ControlError.definition { () throws(DefinitionError) in try surroundings.makeSource(metric) }
+        let source = try ControlError.definition { () throws(DefinitionError) in
+            try surroundings.makeSource(metric)
+        }
         await source.start()
         let reading = await firstReading(of: source)
         await source.stop()
@@ -59,7 +65,9 @@ extension Runner: RunControls {
         return result
     }
 
-    package func abort(if condition: Condition, at location: SourceLocation?) async throws(ControlError) {
+    package func abort(if condition: Condition, at location: SourceLocation?)
+        async throws(ControlError)
+    {
         try checkRunning()
         do throws(ParameterProblem) {
             try condition.check(against: units)
@@ -71,7 +79,9 @@ extension Runner: RunControls {
         emit(.rule, "abort_if \"\(condition)\"")
     }
 
-    package func abort(if rule: @escaping RuleFunction, named name: String) async throws(ControlError) {
+    package func abort(if rule: @escaping RuleFunction, named name: String)
+        async throws(ControlError)
+    {
         try checkRunning()
         emit(.rule, "abort_if \(name)")
         watch(rule, named: name)
@@ -106,7 +116,9 @@ extension Runner: RunControls {
     }
 
     private func sampleNow(_ name: String) async {
-        guard let metric = record.metrics.first(where: { $0.name == name }), let source = sources[name] else { return }
+        guard let metric = record.metrics.first(where: { $0.name == name }),
+            let source = sources[name]
+        else { return }
         await take(metric, from: source)
     }
 
@@ -141,6 +153,10 @@ extension Runner: RunControls {
             "\(name) is \((units[name] ?? .number).spelled(value))"
         }
         let verdict = result.held.map { $0 ? "held" : "did not hold" } ?? "no data"
-        emit(.check, "\(condition): \(verdict)" + (shown.isEmpty ? "" : " (\(shown.joined(separator: ", ")))"))
+        emit(
+            .check,
+            "\(condition): \(verdict)"
+                + (shown.isEmpty ? "" : " (\(shown.joined(separator: ", ")))")
+        )
     }
 }

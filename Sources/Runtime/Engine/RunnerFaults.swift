@@ -30,7 +30,9 @@ extension Runner {
         let share = "\(plan.targets.count) of \(plan.candidates) matching"
         emit(.plan, "\(spec.fault): \(share)\(spec.location.map { " (\($0))" } ?? "")")
         for target in plan.targets {
-            for change in target.changes { emit(.plan, "  \(change); held by \(target.heldBy.rawValue)") }
+            for change in target.changes {
+                emit(.plan, "  \(change); held by \(target.heldBy.rawValue)")
+            }
         }
     }
 
@@ -46,7 +48,8 @@ extension Runner {
             return try gate.limit(for: spec)
         }
         let call = AgentCall.PlanCall(spec: spec, limit: limit, seed: record.seed &+ UInt64(number))
-        let plan = try await withAgent { client throws(AgentFailure) in try await client.plan(call) }
+        let plan = try await withAgent { client throws(AgentFailure) in try await client.plan(call)
+        }
         try ControlError.definition { () throws(DefinitionError) in
             try gate.admit(plan, of: spec, alreadyHit: alreadyHit)
         }
@@ -71,29 +74,47 @@ extension Runner {
         let plan = try await plan(spec, number: number, alreadyHit: hit)
         try checkRunning()
         handle(.injectionBegan)
-        let deadline = try ControlError.definition { () throws(DefinitionError) in try gate.deadline(for: spec) }
+        let deadline = try ControlError.definition { () throws(DefinitionError) in
+            try gate.deadline(for: spec)
+        }
         let call = AgentCall.InjectCall(
-            spec: spec, targets: plan.targets.map(\.target), deadlineMs: deadline.inMilliseconds)
+            spec: spec,
+            targets: plan.targets.map(\.target),
+            deadlineMs: deadline.inMilliseconds
+        )
         beginDuring()
         let leases: [LeaseRecord]
         do throws(ControlError) {
-            leases = try await withAgent { client throws(AgentFailure) in try await client.inject(call) }
+            leases = try await withAgent { client throws(AgentFailure) in
+                try await client.inject(call)
+            }
         } catch {
             try noteFailedInjection(of: spec, error)
         }
         let handle = FaultHandle(number: number, fault: spec.fault, targets: leases.map(\.target))
         record.injections.append(
             RunRecord.Injection(
-                handle: handle, spec: spec, leases: leases, atMs: offsetNow, candidates: plan.candidates))
+                handle: handle,
+                spec: spec,
+                leases: leases,
+                atMs: offsetNow,
+                candidates: plan.candidates
+            )
+        )
         for lease in leases {
-            emit(.injected, "\(spec.fault) on \(lease.target): \(lease.effect.seen) (held by \(lease.heldBy.rawValue))")
+            emit(
+                .injected,
+                "\(spec.fault) on \(lease.target): \(lease.effect.seen) (held by \(lease.heldBy.rawValue))"
+            )
         }
         self.handle(.injectionEnded)
         try checkRunning()
         return handle
     }
 
-    private func noteFailedInjection(of spec: FaultSpec, _ error: ControlError) throws(ControlError) -> Never {
+    private func noteFailedInjection(of spec: FaultSpec, _ error: ControlError) throws(ControlError)
+        -> Never
+    {
         if machine.stop == nil, case .failed(let failure) = error {
             record.failedInjections.append(failure.message)
             emit(.warning, "\(spec.fault) was not injected: \(failure.message)")
@@ -136,7 +157,10 @@ extension Runner {
         for revert in reverts where record.note(revert, at: surroundings.time.now) {
             let took = Duration.milliseconds(revert.tookMs).spelled
             let kind: RunEvent.Kind = revert.outcome == .leaked ? .leaked : .reverted
-            emit(kind, "\(revert.fault) on \(revert.target): \(revert.seen) (\(revert.outcome.rawValue), \(took))")
+            emit(
+                kind,
+                "\(revert.fault) on \(revert.target): \(revert.seen) (\(revert.outcome.rawValue), \(took))"
+            )
         }
     }
 
@@ -188,7 +212,8 @@ extension Runner {
     private func take(_ leftovers: [RecoveryRecord]) {
         note(leftovers.filter { $0.run == record.runID }.map(\.revert))
         for other in leftovers where other.run != record.runID {
-            let text = "run \(other.run) had left \(other.revert.fault) on \(other.revert.target): \(other.revert.seen)"
+            let text =
+                "run \(other.run) had left \(other.revert.fault) on \(other.revert.target): \(other.revert.seen)"
             emit(other.revert.outcome == .leaked ? .leaked : .recovered, text)
         }
     }
@@ -201,7 +226,11 @@ extension Runner {
             handle(.stopped(.person(reason)))
         case .orphaned(let reverts):
             note(reverts)
-            handle(.stopped(.agentLost("the agent had not heard from this runner and put everything back")))
+            handle(
+                .stopped(
+                    .agentLost("the agent had not heard from this runner and put everything back")
+                )
+            )
         case .targetGone(let lease, let seen):
             emit(.warning, "the target of lease \(lease) is gone: \(seen)")
         }
@@ -217,7 +246,10 @@ extension Runner {
         do throws(AgentFailure) {
             _ = try await agent()
         } catch {
-            emit(.leaked, "no agent could be started to put back what is left: \(error); run `moonquake recover`")
+            emit(
+                .leaked,
+                "no agent could be started to put back what is left: \(error); run `moonquake recover`"
+            )
         }
     }
 

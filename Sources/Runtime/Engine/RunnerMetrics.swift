@@ -75,7 +75,8 @@ extension Runner {
         record.samples[metric.name, default: []].append(sample)
         let changes = judge.judge(sample, of: metric.name)
         for change in changes { tell(change, of: metric) }
-        let isHealthy = judge.judges.first { $0.definition.name == metric.name }?.health.holds ?? true
+        let isHealthy =
+            judge.judges.first { $0.definition.name == metric.name }?.health.holds ?? true
         surroundings.observer.sampled(metric, sample, isHealthy: isHealthy)
         if machine.isGuarded { judgeRules(naming: metric.name) }
         releaseSampleWaiters()
@@ -111,10 +112,14 @@ extension Runner {
 
     /// A violation counts against the hypothesis while faults are on.
     private func noteViolation(of metric: MetricDefinition, since: Instant, _ reason: String) {
-        guard machine.hasInjected, machine.phase.isBeforeRollback, record.violations[metric.name] == nil else { return }
+        guard machine.hasInjected, machine.phase.isBeforeRollback,
+            record.violations[metric.name] == nil
+        else { return }
         let offset = record.offset(of: since)
         let place = metric.location.map { " (\($0))" } ?? ""
-        record.violations[metric.name] = (offset, "\(reason), first at \(Duration.milliseconds(offset).spelled)\(place)")
+        record.violations[metric.name] = (
+            offset, "\(reason), first at \(Duration.milliseconds(offset).spelled)\(place)"
+        )
     }
 
     // MARK: Rules
@@ -164,7 +169,9 @@ extension Runner {
         } catch {
             let failures = failuresBefore + 1
             guard failures >= 2, machine.isGuarded else { return failures }
-            handle(.stopped(.rule("abort_if \(name) could not be evaluated twice in a row: \(error)")))
+            handle(
+                .stopped(.rule("abort_if \(name) could not be evaluated twice in a row: \(error)"))
+            )
             return failures
         }
     }
@@ -186,7 +193,8 @@ extension Runner {
             let missing = metricsWithoutData()
             if time.now >= warmupEnds, missing.isEmpty { break }
             if time.now >= lastMoment {
-                return "the baseline has no data for \(missing.joined(separator: ", ")) after \(patience.spelled)"
+                return
+                    "the baseline has no data for \(missing.joined(separator: ", ")) after \(patience.spelled)"
             }
             await nextSample(by: time.now < warmupEnds ? warmupEnds : lastMoment)
         }
@@ -197,9 +205,11 @@ extension Runner {
     private func baselineProblem() -> String? {
         for judge in judge.judges where judge.health == .unhealthy || judge.health == .noData {
             let metric = judge.definition
-            let value = record.samples[metric.name]?.last?.value.map(metric.unit.spelled) ?? "no data"
+            let value =
+                record.samples[metric.name]?.last?.value.map(metric.unit.spelled) ?? "no data"
             let wanted = metric.healthy?.spelled(in: metric.unit) ?? "any value"
-            return "the baseline is not healthy: \(metric.name) is \(value), must be \(wanted); nothing was injected"
+            return
+                "the baseline is not healthy: \(metric.name) is \(value), must be \(wanted); nothing was injected"
         }
         return nil
     }

@@ -205,7 +205,10 @@ package enum WireJSON {
     private static func camelCase(_ key: String) -> String {
         let words = key.split(separator: "_")
         guard let first = words.first, words.count > 1 else { return key }
-        return first + words.dropFirst().map { $0 == "id" ? "ID" : $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+        return first
+            + words.dropFirst().map {
+                $0 == "id" ? "ID" : $0.prefix(1).uppercased() + $0.dropFirst()
+            }.joined()
     }
 
     private struct Key: CodingKey {

@@ -7,7 +7,11 @@ package enum Timestamp {
     /// `2026-11-25T08:30:00.250Z`.
     package static func iso8601(_ secondsSince1970: Double) -> String {
         Date(timeIntervalSince1970: secondsSince1970)
-            .formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true).timeZone(separator: .omitted))
+            .formatted(
+                .iso8601.year().month().day().time(includingFractionalSeconds: true).timeZone(
+                    separator: .omitted
+                )
+            )
     }
 
     /// `20261125-083000`: fit for names of runs and files.

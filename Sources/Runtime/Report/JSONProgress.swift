@@ -20,7 +20,14 @@ package final class JSONProgress: RunObserver {
     package func happened(_ event: RunEvent) { tell(event) }
 
     package func sampled(_ metric: MetricDefinition, _ sample: Sample, isHealthy: Bool) {
-        tell(SampleLine(metric: metric.name, value: sample.value, note: sample.note, isHealthy: isHealthy))
+        tell(
+            SampleLine(
+                metric: metric.name,
+                value: sample.value,
+                note: sample.note,
+                isHealthy: isHealthy
+            )
+        )
     }
 
     private func tell(_ value: some Encodable) {

@@ -89,7 +89,9 @@ package final class TerminalProgress: RunObserver, Sendable {
         let metrics = state.metrics.sorted { $0.key < $1.key }.map { entry in
             (entry.value.isHealthy ? "✓ " : "✗ ") + entry.value.text
         }
-        let faults = state.inForce == 0 ? "no fault" : state.inForce == 1 ? "1 fault" : "\(state.inForce) faults"
+        let faults =
+            state.inForce == 0
+            ? "no fault" : state.inForce == 1 ? "1 fault" : "\(state.inForce) faults"
         let parts = ["\(state.phase.rawValue) \(Self.clock(state.offsetMs))", faults] + metrics
         let text = parts.joined(separator: "  ")
         write(style.paint(String(text.prefix(max(1, width - 1))), .dim))

@@ -20,16 +20,26 @@ package struct TerminalSummary: Sendable {
             let took = Duration.milliseconds(abort.tookMs).spelled
             lines += section("abort", ["\(abort.reason); everything reverted \(took) later"])
         }
-        lines += section("observations", report.timeline.filter { $0.kind == .observation }.map(observation))
-        if let error = report.error { lines += section("error", errorLines(error, reasons: report.reasons)) }
+        lines += section(
+            "observations",
+            report.timeline.filter { $0.kind == .observation }.map(observation)
+        )
+        if let error = report.error {
+            lines += section("error", errorLines(error, reasons: report.reasons))
+        }
         lines += section("left behind", report.proof.leaked)
         return lines.joined(separator: "\n") + "\n"
     }
 
     private func head(_ report: RunReport) -> [String] {
-        let verdict = style.paint(report.verdict.rawValue.uppercased(), verdictColour(report.verdict))
+        let verdict = style.paint(
+            report.verdict.rawValue.uppercased(),
+            verdictColour(report.verdict)
+        )
         let restoration = style.paint(
-            report.restoration.rawValue, report.restoration == .restored ? .green : .red)
+            report.restoration.rawValue,
+            report.restoration == .restored ? .green : .red
+        )
         var lines = [
             "",
             "\(style.paint(report.definition.name.escapedForDisplay, .bold))  (run \(report.runID), seed \(report.seed))",
@@ -39,7 +49,9 @@ package struct TerminalSummary: Sendable {
             lines.append("  hypothesis: \(hypothesis.escapedForDisplay)")
         }
         if let recovered = report.recoveredAfterMs {
-            lines.append("  healthy again \(Duration.milliseconds(recovered).spelled) after the rollback")
+            lines.append(
+                "  healthy again \(Duration.milliseconds(recovered).spelled) after the rollback"
+            )
         }
         return lines
     }
@@ -67,7 +79,8 @@ package struct TerminalSummary: Sendable {
         let measured = figures.isEmpty ? "" : "; \(figures.joined(separator: ", "))"
         let outcome = fault.outcome?.rawValue ?? "open"
         let seen = fault.seen.map { ": \($0)" } ?? ""
-        return "\(fault.name) on \(fault.target)  \(from) – \(until)  [\(holder)]\(measured); \(outcome)\(seen)"
+        return
+            "\(fault.name) on \(fault.target)  \(from) – \(until)  [\(holder)]\(measured); \(outcome)\(seen)"
     }
 
     private func metric(_ metric: RunReport.MetricReport) -> String {
@@ -76,13 +89,18 @@ package struct TerminalSummary: Sendable {
             let worst = summary.maximum.map { ", max \(metric.unit.spelled($0))" } ?? ""
             return "\(name) \(metric.unit.spelled(mean))\(worst)"
         }
-        let parts = [part("before", metric.before), part("during", metric.during), part("after", metric.after)]
+        let parts = [
+            part("before", metric.before), part("during", metric.during),
+            part("after", metric.after),
+        ]
         let wanted = metric.healthy.map { "  (healthy: \($0.spelled(in: metric.unit)))" } ?? ""
         return "\(metric.name): \(parts.joined(separator: " · "))\(wanted)"
     }
 
     private func check(_ check: RunReport.CheckReport, units: [String: MetricUnit]) -> String {
-        let verdict = check.held.map { $0 ? style.paint("held", .green) : style.paint("did not hold", .red) }
+        let verdict = check.held.map {
+            $0 ? style.paint("held", .green) : style.paint("did not hold", .red)
+        }
         let values = check.values.sorted { $0.key < $1.key }.map { name, value in
             "\(name) was \((units[name] ?? .number).spelled(value))"
         }

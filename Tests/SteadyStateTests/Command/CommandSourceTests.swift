@@ -104,11 +104,26 @@ struct `The command source` {
     }
 
     @Test
-    func `a child that keeps the output open does not hold up the answer`() async throws {
-        let begin = ContinuousClock.now
-        let reading = try await shell("echo 5; sleep 3 &", ["timeout": "2s"])
-        #expect(ContinuousClock.now - begin < .seconds(2))
-        #expect(reading == .value(5))
+    func `children end with the program, also one that keeps the output open`() async throws {
+        try await withFolder { folder in
+            for output in ["", ">/dev/null 2>&1"] {
+                let script = "sleep 300 \(output) & echo $! > \(folder)/pid; echo 5"
+                let begin = ContinuousClock.now
+                let reading = try await shell(script, ["timeout": "1s"])
+                #expect(ContinuousClock.now - begin < .seconds(10))
+                let killed = Reading.noData("\"/bin/sh\" was killed after 1s")
+                #expect(reading == .value(5) || reading == killed)
+                let data = try Data(contentsOf: URL(filePath: folder + "/pid"))
+                let pid = String(decoding: data, as: UTF8.self).filter(\.isNumber)
+                try await eventually { !isAlive(pid) }
+            }
+        }
+    }
+
+    @Test
+    func `a program that goes on after its output is waited for`() async throws {
+        let script = "exec >&- 2>&-; sleep 0.2; exit 3"
+        #expect(try await shell(script, ["measure": "exit_status"]) == .value(3))
     }
 
     @Test

@@ -44,7 +44,9 @@ extension MetricSource {
 
     /// The first value that is as wanted, or the last one after ten seconds.
     func value(where isWanted: (Double) -> Bool = { _ in true }) async throws -> Double? {
-        try await reading { $0.number.map(isWanted) ?? false }.number
+        let reading = try await reading { $0.number.map(isWanted) ?? false }
+        if reading.number.map(isWanted) != true { print("GAVE UP: \(reading)") }
+        return reading.number
     }
 }
 

@@ -17,12 +17,7 @@ package final class LineProcess: Sendable {
     private let input: Int32
     private let writer: LineWriter
 
-    /// Starts a program.
-    ///
-    /// - Parameters:
-    ///   - path: The executable.
-    ///   - arguments: Its arguments, its name the first.
-    ///   - errorOutput: Where its standard error goes.
+    /// Starts a program; the first argument is its name, and its standard error goes to `errorOutput`.
     package init(_ path: String, _ arguments: [String], errorOutput: Int32) throws(KernelError) {
         var toChild = try Pipe()
         var fromChild = try Pipe()

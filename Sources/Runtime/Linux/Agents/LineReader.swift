@@ -9,9 +9,7 @@ package enum LineReader {
     /// The longest line; a longer one ends the stream, since its sender cannot be trusted.
     private static let longestLine = 16 << 20
 
-    /// The lines of a descriptor until its end.
-    ///
-    /// - Parameter whenDone: Called on the reading thread after the last line.
+    /// The lines of a descriptor until its end; `whenDone` is called on the reading thread after the last.
     package static func lines(
         of descriptor: Int32,
         whenDone: @escaping @Sendable () -> Void = {}

@@ -12,7 +12,7 @@ package final class LineWriter: Sendable {
     /// Writes to a descriptor, which stays the caller's.
     package init(_ descriptor: Int32) { self.descriptor = descriptor }
 
-    /// Writes a line; returns at once. A reader that is gone is no error.
+    /// Writes a line and returns at once; a reader that is gone is no error.
     package func send(_ line: String) {
         queue.async { [descriptor] in Self.write(Array((line + "\n").utf8), to: descriptor) }
     }

@@ -25,7 +25,11 @@ package struct LinuxJournals: JournalStore {
     package func create(run: String) throws(JournalError) -> any JournalFile {
         for folder in [open, closed] { try Self.makeFolder(folder) }
         let hidden = "\(open)/.\(run).\(getpid())"
-        let file = try LinuxJournal(opening: hidden, closedFolder: closed, flags: O_CREAT | O_EXCL | O_RDWR)
+        let file = try LinuxJournal(
+            opening: hidden,
+            closedFolder: closed,
+            flags: O_CREAT | O_EXCL | O_RDWR
+        )
         guard try file.lock() else { throw JournalError("\(hidden) is locked by another process") }
         for attempt in 1...99 {
             let path = attempt == 1 ? "\(open)/\(run).jsonl" : "\(open)/\(run)-\(attempt).jsonl"
@@ -37,7 +41,12 @@ package struct LinuxJournals: JournalStore {
     package func orphans() throws(JournalError) -> [any JournalFile] {
         var found: [any JournalFile] = []
         for name in try names(in: open) {
-            guard let file = try? LinuxJournal(opening: "\(open)/\(name)", closedFolder: closed, flags: O_RDWR)
+            guard
+                let file = try? LinuxJournal(
+                    opening: "\(open)/\(name)",
+                    closedFolder: closed,
+                    flags: O_RDWR
+                )
             else {
                 try refuseUnreadable("\(open)/\(name)")
                 continue
@@ -106,7 +115,9 @@ package struct LinuxJournals: JournalStore {
         var made = ""
         for part in path.split(separator: "/") {
             made += "/\(part)"
-            if mkdir(path.hasPrefix("/") ? made : String(made.dropFirst()), 0o700) != 0, errno != EEXIST {
+            if mkdir(path.hasPrefix("/") ? made : String(made.dropFirst()), 0o700) != 0,
+                errno != EEXIST
+            {
                 throw .system("make the folder \(path)")
             }
         }
@@ -155,7 +166,8 @@ private final class LinuxJournal: JournalFile {
     var isStillThere: Bool {
         var own = stat()
         var named = stat()
-        return fstat(descriptor.number, &own) == 0 && stat(path, &named) == 0 && own.st_ino == named.st_ino
+        return fstat(descriptor.number, &own) == 0 && stat(path, &named) == 0
+            && own.st_ino == named.st_ino
     }
 
     /// Gives the file its visible name; false when that is taken.
@@ -196,13 +208,19 @@ private final class LinuxJournal: JournalFile {
         let code = position.withLock { position in
             let wanted = position.end + off_t(bytes)
             guard wanted > position.reserved else { return Int32(0) }
-            let code = posix_fallocate(descriptor.number, position.reserved, wanted - position.reserved)
+            let code = posix_fallocate(
+                descriptor.number,
+                position.reserved,
+                wanted - position.reserved
+            )
             if code == 0 { position.reserved = wanted }
             return code
         }
         guard code == 0 else {
             let reason = String(cString: strerror(code))
-            throw JournalError("no room for the journal \(path): \(reason); without it no fault is made")
+            throw JournalError(
+                "no room for the journal \(path): \(reason); without it no fault is made"
+            )
         }
     }
 
@@ -243,7 +261,9 @@ private final class LinuxJournal: JournalFile {
     private var path: String { position.withLock { $0.path } }
 
     private func syncFolder(of path: String) throws(JournalError) {
-        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(
+            separator: "/"
+        )
         let number = Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard number >= 0 else { throw .system("open \(folder)") }
         defer { Glibc.close(number) }

@@ -41,7 +41,9 @@ package enum LinuxNamespaces {
     ) throws(KernelError) -> Value {
         try OwnThread.run { () throws(KernelError) -> Value in
             let code = clinux_enter_new_network()
-            guard code == 0 else { throw .system(code, "make a network namespace", needs: "CAP_SYS_ADMIN") }
+            guard code == 0 else {
+                throw .system(code, "make a network namespace", needs: "CAP_SYS_ADMIN")
+            }
             return try body()
         }
     }

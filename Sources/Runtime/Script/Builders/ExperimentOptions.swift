@@ -34,22 +34,25 @@ enum ExperimentOptions {
 
     static let steadyState = Parameter(
         "steady_state",
-        .live("steady_state", example: "{ metrics = { p99 = metric.http {…} } }"),
+        .live(
+            "moonquake.steady_state|moonquake.SteadyState",
+            example: "{ metrics = { p99 = metric.http {…} } }"
+        ),
         help: "What is watched."
     )
     static let blastRadius = Parameter(
         "blast_radius",
-        .live("blast_radius", example: "{ targets = \"50%\" }"),
+        .live("moonquake.blast_radius", example: "{ targets = \"50%\" }"),
         help: "The limits of the run."
     )
     static let run = Parameter(
         "run",
-        .live("function", example: "function() … end"),
+        .live("fun()", example: "function() … end"),
         help: "The body, called once the baseline was checked."
     )
     static let faults = Parameter(
         "faults",
-        .live("list of fault", example: "{ fault.noop {…} }"),
+        .live("moonquake.Fault|moonquake.Fault[]", example: "{ fault.noop {…} }"),
         help: "The faults of an experiment without a body; they stay on for `duration`."
     )
 

@@ -4,7 +4,7 @@
 import ChaosModel
 
 extension ParameterKind where Value == ParameterValue {
-    /// A value that Lua holds.
+    /// A value that Lua holds; `type` is its type in LuaCATS.
     static func live(_ type: String, example: String) -> ParameterKind {
         ParameterKind(shape: ParameterShape(type: type, json: "live", example: example)) {
             value throws(ParameterProblem) in value

@@ -22,6 +22,12 @@ struct MetricDraft: Sendable {
         return measure
     }
 
+    /// The options without what may be a secret, for `tostring`, which ends up in logs.
+    var shownOptions: [String: ParameterValue] {
+        let secrets = ["password", "bearer_token", "headers", "body"]
+        return options.filter { !secrets.contains($0.key) }
+    }
+
     /// The metric under a name.
     func named(
         _ name: String,
@@ -42,7 +48,7 @@ enum MetricBuilder {
     /// What scripts hold.
     static let objects = LuaObjectType<MetricDraft>("metric").description { draft in
         draft.function == nil
-            ? Spelling.call("metric.\(draft.source)", target: draft.target, draft.options)
+            ? Spelling.call("metric.\(draft.source)", target: draft.target, draft.shownOptions)
             : "metric.lua(function at \(draft.function?.location?.description ?? "?"))"
     }
 

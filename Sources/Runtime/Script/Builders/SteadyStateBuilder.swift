@@ -33,7 +33,7 @@ enum SteadyStateBuilder {
     /// Metrics by name; no plain value can carry them.
     static let metrics = Parameter(
         "metrics",
-        .live("table of metric", example: "{ p99 = metric.http {…} }"),
+        .live("table<string, moonquake.Metric>", example: "{ p99 = metric.http {…} }"),
         help: "The metrics, each under the name that conditions and the report use."
     )
 

@@ -75,14 +75,16 @@ package struct ScriptLoader: Sendable {
         do throws(LuaError) {
             script = try await environment.open()
         } catch {
-            throw ScriptError(error)
+            throw ScriptError(error, in: environment.context.file.path)
         }
         let session = script.session
         do throws(LuaError) {
             try await script.vm.call(script.main, timeout: topLevelTime)
         } catch {
             guard session.firstVerb != nil else {
-                guard let first = session.firstError else { throw ScriptError(error) }
+                guard let first = session.firstError else {
+                    throw ScriptError(error, in: environment.context.file.path)
+                }
                 throw .definition(first, traceback: error.traceback)
             }
         }
@@ -119,13 +121,13 @@ package struct ScriptLoader: Sendable {
 
 extension ScriptError {
     /// What an error of the top level means to the user.
-    init(_ error: LuaError) {
+    init(_ error: LuaError, in file: String) {
         if error.kind == .syntax, let location = error.location {
             self = .syntax(message: error.message, at: SourceLocation(location))
         } else if let refusal = error.refusal {
             self = .definition(refusal, traceback: error.traceback)
         } else {
-            self = .raised(message: error.description, traceback: error.traceback)
+            self = .raised(message: error.message(in: file), traceback: error.traceback)
         }
     }
 }

@@ -66,7 +66,7 @@ final class ScriptBody: RunBody {
             }
             await script.session.flushLog()
         } catch {
-            throw BodyError(error)
+            throw BodyError(error, in: environment.context.file.path)
         }
     }
 
@@ -152,7 +152,7 @@ extension LuaError {
 
 extension BodyError {
     /// What a body's error means to the engine.
-    init(_ error: LuaError) {
+    init(_ error: LuaError, in file: String) {
         let traceback = error.traceback
         switch error.underlying as? ControlError {
         case .stopped: self = .stopped
@@ -162,7 +162,7 @@ extension BodyError {
             if let refusal = error.refusal {
                 self = .control(.definition(refusal), traceback: traceback)
             } else {
-                self = .raised(message: error.description, traceback: traceback)
+                self = .raised(message: error.message(in: file), traceback: traceback)
             }
         }
     }

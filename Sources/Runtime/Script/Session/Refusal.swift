@@ -28,16 +28,24 @@ extension LuaError {
     }
 }
 
+extension LuaError {
+    /// `message (file:line)`; only the file where Lua knows no line, as when the memory is used up.
+    func message(in file: String) -> String {
+        location == nil ? "\(message) (\(file))" : description
+    }
+}
+
 extension DefinitionError {
-    /// Makes an error from a message such as `inject: argument 1: …`.
+    /// Makes an error from a message such as `inject: argument 1: …` or `fault.nop is unknown; …`.
     init(splitting message: String) {
-        guard let colon = message.firstRange(of: ": "),
-            !message[..<colon.lowerBound].contains(" ")
-        else {
-            self.init("script", message)
+        for (mark, start) in [(": ", ""), (" is unknown", "unknown")] {
+            guard let found = message.firstRange(of: mark) else { continue }
+            let subject = message[..<found.lowerBound]
+            guard !subject.contains(" ") else { continue }
+            self.init(String(subject), start + message[found.upperBound...])
             return
         }
-        self.init(String(message[..<colon.lowerBound]), String(message[colon.upperBound...]))
+        self.init("script", message)
     }
 }
 

@@ -45,10 +45,10 @@ enum CheckMetric: Primitive {
         var name = draft.placeholderName
         if let function = draft.function { name = session.keep(function, as: "lua") }
         let metric = try draft.named(name, in: session.context.metrics)
-        guard metric.healthy != nil || metric.tolerated != nil else {
+        guard metric.healthy != nil else {
             throw DefinitionError(
                 signature.name,
-                "the metric has no threshold to be judged by: add one such as below = \"300ms\""
+                "the metric has no threshold to be judged by: add below, above, equals, between or one_of"
             )
         }
         return metric

@@ -51,6 +51,7 @@ struct HTTPTransport: ProbeTransport {
     func close() {
         for channel in idle.value { channel.close(mode: .all, promise: nil) }
         idle.value = []
+        connector.close()
     }
 
     private func connect(

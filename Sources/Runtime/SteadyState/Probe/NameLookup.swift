@@ -7,6 +7,7 @@ import Dispatch
 import Glibc
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// The resolver of one probe; all is called on its loop.
 final class NameLookup: Resolver, Sendable {
@@ -18,7 +19,8 @@ final class NameLookup: Resolver, Sendable {
 
     private let loop: any EventLoop
     private let queue = DispatchQueue(label: "probe.lookup")
-    private let pending: NIOLoopBoundBox<EventLoopFuture<Answer>?>
+    private let pending: NIOLoopBoundBox<EventLoopPromise<Answer>?>
+    private let isClosed = Mutex(false)
 
     init(on loop: any EventLoop) {
         self.loop = loop
@@ -35,12 +37,23 @@ final class NameLookup: Resolver, Sendable {
 
     func cancelQueries() {}
 
+    /// Ends the lookup that is under way as far as the loop is concerned; its thread ends when it can.
+    func close() {
+        isClosed.withLock { $0 = true }
+        pending.value?.fail(ProbeStartError("stopped"))
+        pending.value = nil
+    }
+
     private func answer(host: String, port: Int) -> EventLoopFuture<Answer> {
-        if let pending = pending.value { return pending }
+        if let pending = pending.value { return pending.futureResult }
         let promise = loop.makePromise(of: Answer.self)
-        pending.value = promise.futureResult
+        pending.value = promise
         promise.futureResult.whenComplete { _ in self.pending.value = nil }
-        queue.async { promise.completeWith(Result { try Self.resolve(host: host, port: port) }) }
+        queue.async {
+            let result = Result { try Self.resolve(host: host, port: port) }
+            // The loop may have ended meanwhile; then nobody waits, and nothing may be put on it.
+            self.isClosed.withLock { if !$0 { promise.completeWith(result) } }
+        }
         return promise.futureResult
     }
 

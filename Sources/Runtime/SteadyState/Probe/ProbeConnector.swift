@@ -5,6 +5,7 @@ import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 
 /// Where a probe connects to.
 struct ProbeAddress: Sendable, Hashable {
@@ -24,6 +25,9 @@ struct ProbeConnector: Sendable {
         self.loop = loop
         lookup = NameLookup(on: loop)
     }
+
+    /// Ends what is under way.
+    func close() { lookup.close() }
 
     /// Connects within a limit; every channel made on the way belongs to the attempt.
     func connect(
@@ -58,6 +62,7 @@ enum ConnectionTrouble {
         case ChannelError.eof, ChannelError.inputClosed: return closedEarly
         case HTTPParserError.invalidEOFState: return closedEarly
         case let error as HTTPParserError: return "no HTTP: \(error.debugDescription)"
+        case let error as NIOSSLError: return "no TLS: \("\(error)".escapedForDisplay)"
         case let error as ProbeStartError: return error.description
         default: return String("\(error)".escapedForDisplay)
         }

@@ -26,5 +26,5 @@ struct TCPTransport: ProbeTransport {
         return attempt
     }
 
-    func close() {}
+    func close() { connector.close() }
 }

@@ -37,6 +37,7 @@ final class ProcessSource: MetricSource {
     }
 
     func sample() async -> Reading {
+        if measure == .cpu { await waitForInterval() }
         let processes: [ProcessIdentity]
         do {
             processes = try await context.resolve(target)
@@ -61,6 +62,15 @@ final class ProcessSource: MetricSource {
 
     func stop() async {
         last.withLock { $0 = nil }
+    }
+
+    /// The kernel counts in ticks of 10 ms: over less than ten of them, one tick would look like a busy core.
+    private func waitForInterval() async {
+        guard let last = last.withLock(\.self) else { return }
+        let due = last.at.advanced(by: .milliseconds(100))
+        let time = context.kernel.time
+        guard time.now < due else { return }
+        try? await time.sleep(until: due)
     }
 
     private func reading(_ value: Double?) -> Reading {
@@ -92,7 +102,7 @@ final class ProcessSource: MetricSource {
             return last
         }
         guard !ticks.isEmpty else { return reading(nil) }
-        guard let before, now > before.at else {
+        guard let before, now.since(before.at) >= .milliseconds(50) else {
             return .noData("the share of a core is known from the second sample on")
         }
         var used: UInt64 = 0

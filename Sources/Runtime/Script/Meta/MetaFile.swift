@@ -1,0 +1,114 @@
+// The types of the Lua side for editors (LuaCATS, as lua-language-server reads them), made from the same descriptors
+// as the builders, so that they cannot say anything else. A test compares stdlib/_meta with this text.
+
+package import ChaosModel
+package import ChaosSteadyState
+
+/// The text of `stdlib/_meta/moonquake.lua`.
+package enum MetaFile {
+    /// Makes the text.
+    package static func text(faults: FaultCatalogue, metrics: MetricCatalogue) -> String {
+        let sections =
+            [header, values]
+            + [
+                builders("target", TargetKind.allCases.map(MetaBuilder.init)),
+                builders("metric", metrics.descriptors.map(MetaBuilder.init)),
+                builders("fault", faults.types.map { MetaBuilder($0.descriptor) }),
+                experiment,
+            ] + Primitives.all.map { function($0.signature) } + [log]
+        return sections.joined(separator: "\n\n") + "\n"
+    }
+
+    private static let header = """
+        ---@meta moonquake
+        -- Types of the Moonquake primitives, for editors. Generated from the descriptors of targets, metrics and
+        -- faults; do not edit: MOONQUAKE_UPDATE=1 swift test --filter ScriptTests writes it again.
+        -- luacheck: ignore
+        """
+
+    private static let values = """
+        ---@class moonquake.Target A target selector.
+
+        ---@class moonquake.Metric A metric; it gets its name where it is put.
+
+        ---@class moonquake.Fault A fault; `inject` makes it.
+
+        ---@class moonquake.SteadyState What is watched.
+
+        ---@class moonquake.Figures The answer of `check_metric`; each value is a field of its own, too.
+        ---@field held? boolean Whether the condition held; nil when a value was missing.
+        ---@field values table<string, number> The values in base units: seconds, bytes, shares, events a second.
+        ---@field [string] number
+
+        ---@class moonquake.Handle A fault in force; a `<close>` variable puts it back at the end of its scope.
+        ---@field fault string The name of the fault.
+        ---@field targets string[] What was hit.
+        local Handle = {}
+
+        ---Puts the fault back.
+        function Handle:rollback() end
+        """
+
+    /// The namespace of a family of builders: its options, then its functions.
+    private static func builders(_ family: String, _ builders: [MetaBuilder]) -> String {
+        var namespaces: [String] = []
+        for builder in builders {
+            let parts = builder.path.split(separator: ".").dropLast()
+            for count in 1..<parts.count + 1 {
+                let name = parts.prefix(count).joined(separator: ".")
+                if !namespaces.contains(name) { namespaces.append(name) }
+            }
+        }
+        let tables = namespaces.map { "\($0) = {}" }.joined(separator: "\n")
+        return ([tables] + builders.map(\.text)).joined(separator: "\n\n")
+    }
+
+    private static var experiment: String {
+        let options = ExperimentOptions.plain.parameters + ExperimentOptions.live
+        return [
+            MetaClass.text(
+                "blast_radius",
+                "The limits of a run.",
+                BlastRadiusOptions.parameterSet.parameters
+            ),
+            MetaClass.text(
+                "steady_state",
+                "What is watched, how often, for how long.",
+                SteadyStateBuilder.parameterSet.parameters + [SteadyStateBuilder.metrics.erased]
+            ),
+            MetaClass.text("experiment", "An experiment.", options),
+            """
+            ---Declares an experiment: `experiment "title" { … }`.
+            ---@param title string 1 to 200 characters.
+            ---@return fun(options: moonquake.experiment)
+            function experiment(title) end
+            """,
+        ].joined(separator: "\n\n")
+    }
+
+    private static let log = """
+        ---Puts a line on the time line; `print` does the same.
+        ---@param ... any
+        function log(...) end
+        """
+
+    private static func function(_ signature: Signature) -> String {
+        var lines = ["---\(signature.help)"]
+        lines += signature.parameters.map { part in
+            "---@param \(part.name) \(part.type)" + (part.help.isEmpty ? "" : " \(part.help)")
+        }
+        lines += signature.result.map { ["---@return \($0.type) \($0.name) \($0.help)"] } ?? []
+        let names = signature.parameters.map { $0.name.filter { $0 != "?" } }
+        lines.append("function \(signature.name)(\(names.joined(separator: ", "))) end")
+        return lines.map(\.trimmingTrailingSpaces).joined(separator: "\n")
+    }
+}
+
+extension String {
+    /// The text without the spaces at its end.
+    fileprivate var trimmingTrailingSpaces: String {
+        var text = self[...]
+        while text.last == " " { text.removeLast() }
+        return String(text)
+    }
+}

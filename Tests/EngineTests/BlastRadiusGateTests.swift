@@ -1,0 +1,100 @@
+// What the gate admits and what it refuses, with its words.
+
+import ChaosModel
+import Testing
+
+@testable import ChaosEngine
+
+struct BlastRadiusGateTests {
+    private func spec(
+        _ options: [String: ParameterValue] = [:],
+        _ fault: [String: ParameterValue] = [:]
+    ) -> FaultSpec {
+        let target = TargetSelector(
+            kind: .process,
+            options: ["name": "shop"].merging(options) { $1 }
+        )
+        return FaultSpec(
+            fault: "process.pause",
+            target: target,
+            options: fault,
+            location: SourceLocation(file: "x.lua", line: 3)
+        )
+    }
+
+    private func plan(_ chosen: Int, of candidates: Int) -> PlanReply {
+        let targets = (0..<chosen).map { number in
+            PlannedTarget(
+                target: .process(
+                    name: "shop",
+                    ProcessIdentity(pid: Int32(100 + number), startTime: 1)
+                ),
+                changes: [],
+                heldBy: .journal,
+                engine: nil
+            )
+        }
+        return PlanReply(candidates: candidates, targets: targets)
+    }
+
+    @Test
+    func `a fault that says nothing gets the radius' share`() throws {
+        let gate = BlastRadiusGate(BlastRadius(targetShare: 0.5))
+        #expect(try gate.limit(for: spec()) == SelectionLimit(share: 0.5))
+        #expect(try gate.limit(for: spec(["count": 2])) == SelectionLimit(count: 2))
+    }
+
+    @Test
+    func `more than the share is refused`() {
+        let gate = BlastRadiusGate(BlastRadius(targetShare: 0.5))
+        let error = #expect(throws: DefinitionError.self) {
+            try gate.admit(plan(3, of: 4), of: spec(["count": 3]), alreadyHit: [])
+        }
+        #expect(
+            error?.description
+                == "process.pause: would hit 3 of 4 matching targets, over blast_radius.targets (50%, which is 2) "
+                + "(x.lua:3)"
+        )
+        #expect(throws: Never.self) { try gate.admit(plan(2, of: 4), of: spec(), alreadyHit: []) }
+    }
+
+    @Test
+    func `more than the number is refused, counting what is hit already`() {
+        let gate = BlastRadiusGate(BlastRadius(targetCount: 2))
+        let others: Set<Target> = [
+            .netns(name: "a", NetworkNamespace(path: "/run/netns/a", inode: 9))
+        ]
+        #expect(throws: Never.self) {
+            try gate.admit(plan(1, of: 9), of: spec(), alreadyHit: others)
+        }
+        let error = #expect(throws: DefinitionError.self) {
+            try gate.admit(plan(2, of: 9), of: spec(), alreadyHit: others)
+        }
+        #expect(error?.problem == "would hit 3 targets, over blast_radius.targets (2)")
+    }
+
+    @Test
+    func `a duration over the longest is refused`() throws {
+        let gate = BlastRadiusGate(BlastRadius(maxDurationMs: 120_000))
+        let error = #expect(throws: DefinitionError.self) {
+            try gate.deadline(for: spec([:], ["duration": "5m"]))
+        }
+        #expect(error?.problem == "duration is 5m, over blast_radius.max_duration (2m)")
+        #expect(try gate.deadline(for: spec([:], ["duration": "30s"])) == .seconds(30))
+        #expect(try gate.deadline(for: spec()) == .seconds(120))
+    }
+
+    @Test
+    func `a network fault that cannot be narrowed to the share of traffic is refused`() {
+        let gate = BlastRadiusGate(BlastRadius(traffic: 0.1))
+        let partition = FaultSpec(
+            fault: "network.partition",
+            target: TargetSelector(kind: .netns, options: ["name": "shop"]),
+            options: [:]
+        )
+        #expect(throws: DefinitionError.self) {
+            try gate.admitTraffic(of: partition, descriptor: nil)
+        }
+        #expect(throws: Never.self) { try gate.admitTraffic(of: spec(), descriptor: nil) }
+    }
+}

@@ -1,0 +1,234 @@
+// A run whose agent lives in this process, on the simulated kernel, behind the real messages.
+
+import ChaosAgent
+import ChaosEngine
+import ChaosFaults
+import ChaosLinux
+import ChaosModel
+import ChaosSimulation
+import Synchronization
+
+/// The world of a test run.
+final class SimulatedRun: Sendable {
+    let kernel = SimulatedKernel()
+    let journals: SimulatedJournals
+    let channels = Mutex<[LocalAgent]>([])
+    let readings = Mutex<[String: Reading]>([:])
+    let events = Mutex<[RunEvent]>([])
+
+    init() {
+        let kernel = kernel
+        journals = SimulatedJournals(isDead: { kernel.isDead })
+        kernel.change { world in
+            world.add(name: "shop")
+            world.add(name: "shop")
+            world.namespaces = ["shop": 77]
+        }
+    }
+
+    static let pause = FaultSpec(
+        fault: "process.pause",
+        target: TargetSelector(kind: .process, options: ["name": "shop"]),
+        options: [:]
+    )
+
+    /// Sets what a metric says from now on.
+    func say(_ reading: Reading, for metric: String) { readings.withLock { $0[metric] = reading } }
+
+    func runner(
+        _ experiment: ExperimentDefinition = ExperimentDefinition(
+            name: "test",
+            hasBody: true,
+            file: "test.lua"
+        ),
+        isPlain: Bool = false,
+        rehearsal: Rehearsal = Rehearsal(),
+        seed: UInt64 = 1,
+        _ body: @escaping @Sendable (any RunControls) async throws(BodyError) -> Void
+    ) -> Runner {
+        Runner(
+            experiment: experiment,
+            isPlain: isPlain,
+            body: ClosureBody(body),
+            rehearsal: rehearsal,
+            runID: "run-1",
+            seed: seed,
+            surroundings: RunSurroundings(
+                launchAgent: { () throws(AgentFailure) in self.launch() },
+                makeSource: { metric throws(DefinitionError) in SaidSource(metric.name, self) },
+                faults: .all,
+                time: LinuxTime(),
+                observer: Listener(self)
+            )
+        )
+    }
+
+    private func launch() -> LocalAgent {
+        let agent = LocalAgent(kernel: kernel, journals: journals)
+        channels.withLock { $0.append(agent) }
+        return agent
+    }
+
+    /// A metric that says what the test lets it say, with thresholds.
+    static func metric(
+        _ name: String,
+        healthy: Threshold? = nil,
+        tolerated: Threshold? = nil,
+        noData: NoDataRule = .unhealthy
+    ) -> MetricDefinition {
+        MetricDefinition(
+            name: name,
+            source: "test",
+            options: [:],
+            unit: .number,
+            healthy: healthy,
+            tolerated: tolerated,
+            noData: noData
+        )
+    }
+
+    static func experiment(
+        _ metrics: [MetricDefinition] = [],
+        blastRadius: BlastRadius = BlastRadius(),
+        recoveryMs: Double = 2000
+    ) -> ExperimentDefinition {
+        ExperimentDefinition(
+            name: "test",
+            steadyState: SteadyStateDefinition(
+                metrics: metrics,
+                everyMs: 5,
+                warmupMs: 20,
+                recoveryMs: recoveryMs
+            ),
+            blastRadius: blastRadius,
+            hasBody: true,
+            file: "test.lua"
+        )
+    }
+}
+
+/// An agent in this process.
+final class LocalAgent: AgentChannel {
+    let lines: AsyncStream<String>
+    private let agent: Agent
+    private let continuation: AsyncStream<String>.Continuation
+    private let isDead = Mutex(false)
+    private let kernel: SimulatedKernel
+    private let journals: SimulatedJournals
+    private let requests: AsyncStream<String>.Continuation
+
+    init(kernel: SimulatedKernel, journals: SimulatedJournals) {
+        self.kernel = kernel
+        self.journals = journals
+        let (lines, continuation) = AsyncStream.makeStream(of: String.self)
+        let (requests, requestContinuation) = AsyncStream.makeStream(of: String.self)
+        self.lines = lines
+        self.continuation = continuation
+        self.requests = requestContinuation
+        let agent = Agent(
+            kernel: kernel.kernel,
+            catalogue: .all,
+            store: journals,
+            version: "test",
+            clock: LinuxTime(),
+            emit: { event in Self.yield(.event(event), to: continuation) }
+        )
+        self.agent = agent
+        Task {
+            for await line in requests {
+                guard let request = try? WireJSON.value(AgentRequest.self, from: line) else {
+                    continue
+                }
+                await agent.accept(request.call) { reply in
+                    Self.yield(.reply(id: request.id, reply), to: continuation)
+                }
+            }
+        }
+    }
+
+    func send(_ line: String) {
+        guard !isDead.withLock({ $0 }) else { return }
+        requests.yield(line)
+    }
+
+    /// Dies as by SIGKILL: what the kernel held goes, the locks of the journal too.
+    func kill() {
+        isDead.withLock { $0 = true }
+        requests.finish()
+        kernel.restartAgent()
+        journals.agentDied()
+        continuation.finish()
+    }
+
+    /// What `moonquake abort` does.
+    func abort() { Task { await agent.abort(reason: "test") } }
+
+    private static func yield(_ line: AgentLine, to continuation: AsyncStream<String>.Continuation)
+    {
+        guard let text = try? WireJSON.line(line) else { return }
+        continuation.yield(text)
+    }
+}
+
+/// A body that is a closure.
+private final class ClosureBody: RunBody {
+    private let body: @Sendable (any RunControls) async throws(BodyError) -> Void
+    private let task = Mutex<Task<BodyError?, Never>?>(nil)
+
+    init(_ body: @escaping @Sendable (any RunControls) async throws(BodyError) -> Void) {
+        self.body = body
+    }
+
+    func run(_ controls: any RunControls) async throws(BodyError) {
+        let body = body
+        let running = Task { () -> BodyError? in
+            do throws(BodyError) {
+                try await body(controls)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        task.withLock { $0 = running }
+        if let error = await running.value { throw error }
+    }
+
+    func stop(reason: String) { task.withLock { $0 }?.cancel() }
+
+    func evaluate(metric name: String) async -> Reading { .noData("no Lua here") }
+}
+
+/// A metric that says what the test lets it say.
+private struct SaidSource: MetricSource {
+    private let name: String
+    private let run: SimulatedRun
+
+    init(_ name: String, _ run: SimulatedRun) {
+        self.name = name
+        self.run = run
+    }
+
+    func start() async {}
+    func sample() async -> Reading { run.readings.withLock { $0[name] } ?? .noData("nothing said") }
+    func stop() async {}
+}
+
+private struct Listener: RunObserver {
+    private let run: SimulatedRun
+
+    init(_ run: SimulatedRun) { self.run = run }
+
+    func happened(_ event: RunEvent) { run.events.withLock { $0.append(event) } }
+    func sampled(_ metric: MetricDefinition, _ sample: Sample, isHealthy: Bool) {}
+}
+
+/// Runs a primitive as a script does: its error ends the body unless it is caught.
+func primitive<Value>(
+    _ call: () async throws(ControlError) -> Value
+) async throws(BodyError) -> Value {
+    do throws(ControlError) {
+        return try await call()
+    } catch {
+        throw .control(error, traceback: "")
+    }
+}

@@ -1,0 +1,91 @@
+// A folder of its own for each test, with scripts in it.
+
+import ChaosEngine
+import ChaosFaults
+import ChaosModel
+import ChaosScript
+import ChaosSteadyState
+import FoundationEssentials
+
+/// A folder that goes away with its test.
+final class ScriptFolder: Sendable {
+    let path: String
+
+    init() throws {
+        let folder = FileManager.default.temporaryDirectory
+            .appending(path: "moonquake-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        path = folder.path()
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// Writes a file and returns its path.
+    @discardableResult
+    func write(_ text: String, as name: String = "x.lua") throws -> String {
+        let file = "\(path)/\(name)"
+        try Data(text.utf8).write(to: URL(filePath: file))
+        return file
+    }
+
+    /// A loader whose messages name the files of this folder.
+    func loader(libraries: [String] = [], topLevelTime: Duration = .seconds(5)) -> ScriptLoader {
+        ScriptLoader(
+            faults: .all,
+            metrics: MetricCatalogue(),
+            libraryFolders: libraries,
+            seed: 7,
+            topLevelTime: topLevelTime
+        )
+    }
+
+    /// Loads a text as `x.lua`.
+    func load(_ text: String) async throws(ScriptError) -> [LoadedExperiment] {
+        let file: String
+        do {
+            file = try write(text)
+        } catch {
+            throw .unreadable(file: "x.lua", reason: "\(error)")
+        }
+        return try await loader().load(file: file)
+    }
+
+    /// The one experiment of a text.
+    func experiment(_ text: String) async throws -> LoadedExperiment {
+        let experiments = try await load(text)
+        guard experiments.count == 1 else { throw TestProblem("\(experiments.count) experiments") }
+        return experiments[0]
+    }
+
+    /// The message of a text that cannot be loaded, with the folder left out.
+    func refusal(_ text: String) async -> String {
+        do throws(ScriptError) {
+            let experiments = try await load(text)
+            return "accepted: \(experiments.map(\.definition.name))"
+        } catch {
+            return short(error.description)
+        }
+    }
+
+    /// A message with the folder left out.
+    func short(_ message: String) -> String { message.replacing("\(path)/", with: "") }
+}
+
+/// Why a test cannot go on.
+struct TestProblem: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+extension LoadedExperiment {
+    /// Runs a body for its error.
+    func failure(_ controls: any RunControls) async -> BodyError? {
+        do throws(BodyError) {
+            try await body.run(controls)
+            return nil
+        } catch {
+            return error
+        }
+    }
+}
