@@ -4,7 +4,7 @@
 # Works as root or not, on a free port of the loopback, and leaves nothing behind.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-moonquake=$(cd "$here/.." && pwd)/.build/debug/moonquake
+moonquake=${MOONQUAKE:-$(cd "$here/.." && pwd)/.build/debug/moonquake}
 [ -x "$moonquake" ] || { echo "demo.sh: $moonquake is missing: run \`make build\` first" >&2; exit 1; }
 
 folder=$(mktemp -d)
