@@ -108,6 +108,7 @@ let package = Package(
         ),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
+        tests("EndToEnd", ["ChaosModel", "moonquake"]),
         tests(
             "Script",
             [
