@@ -16,6 +16,7 @@ extension Runner {
         }
         for spec in rehearsal.faults {
             do throws(ControlError) {
+                let spec = try narrowed(spec)
                 let plan = try await plan(spec, seed: record.seed(for: spec), alreadyHit: [])
                 tell(plan, of: spec)
             } catch {
@@ -36,6 +37,12 @@ extension Runner {
         }
     }
 
+    private func narrowed(_ spec: FaultSpec) throws(ControlError) -> FaultSpec {
+        try ControlError.definition { () throws(DefinitionError) in
+            try gate.narrow(spec, descriptor: surroundings.faults[spec.fault]?.descriptor)
+        }
+    }
+
     /// A plan that has passed the gate.
     private func plan(
         _ spec: FaultSpec,
@@ -43,7 +50,6 @@ extension Runner {
         alreadyHit: Set<Target>
     ) async throws(ControlError) -> PlanReply {
         let limit = try ControlError.definition { () throws(DefinitionError) in
-            try gate.admitTraffic(of: spec, descriptor: surroundings.faults[spec.fault]?.descriptor)
             _ = try gate.deadline(for: spec)
             return try gate.limit(for: spec)
         }
@@ -67,8 +73,9 @@ extension Runner {
     // MARK: Injecting
 
     /// Makes a fault, once the baseline is known to be healthy.
-    func injectNow(_ spec: FaultSpec) async throws(ControlError) -> FaultHandle {
+    func injectNow(_ asked: FaultSpec) async throws(ControlError) -> FaultHandle {
         try await awaitBaseline()
+        let spec = try narrowed(asked)
         let number = record.injections.count + 1
         let hit = Set(record.openLeases.map(\.target))
         let seed = record.seed(for: spec)
