@@ -317,8 +317,10 @@ struct RunnerTests {
 }
 
 extension SimulatedRun {
-    /// Waits until something of a kind has happened.
+    /// Waits until something of a kind has happened, or the run is over without it.
     func awaitEvent(_ kind: RunEvent.Kind) async {
-        while !events.withLock({ $0.contains { $0.kind == kind } }) { await Task.yield() }
+        while !events.withLock({ $0.contains { $0.kind == kind || $0.kind == .ended } }) {
+            await Task.yield()
+        }
     }
 }

@@ -102,7 +102,7 @@ struct OwnerTests {
     }
 
     @Test
-    func `the context of a namespace is freed with its last table`() throws {
+    func `a namespace has one context, which is kept for the next table`() throws {
         let namespace = network.near
         let rules = PacketRules(name: "moonquake_f", pass: [], drop: [PacketMatch(.egress)])
         func sockets() throws -> Int {
@@ -124,7 +124,13 @@ struct OwnerTests {
         #expect(try sockets() == 0)
         try filter.add(rules, with: .nftOwner, in: namespace)
         #expect(try sockets() == 1)
+        // Closing a context takes the kernel 14 ms, which no revert should wait for.
+        for _ in 0..<2 {
+            try filter.remove(rules.name, with: .nftOwner, in: namespace)
+            #expect(try sockets() == 1)
+            try filter.add(rules, with: .nftOwner, in: namespace)
+            #expect(try sockets() == 1)
+        }
         try filter.remove(rules.name, with: .nftOwner, in: namespace)
-        #expect(try sockets() == 0)
     }
 }

@@ -17,6 +17,8 @@ package actor Agent {
         var isSettled = false
         var revert: Task<RevertRecord, Never>?
         var timer: Task<Void, Never>?
+        /// Waits for the end of the process that is hit.
+        var watch: Task<Void, Never>?
     }
 
     typealias InjectionResult = Result<LeaseRecord, FaultError>
@@ -131,8 +133,22 @@ package actor Agent {
             pid: kernel.host.ancestry().first ?? 0,
             userID: kernel.host.userID(),
             bootID: (try? kernel.host.bootID()) ?? "",
-            leftovers: leftovers
+            leftovers: leftovers,
+            settled: try settled(of: hello.run)
         )
+    }
+
+    /// What an agent of this run that has ended had put back itself: its runner may not have heard of it.
+    private func settled(of run: String) throws(AgentFailure) -> [RevertRecord] {
+        do throws(JournalError) {
+            var records: [RevertRecord] = []
+            for lines in try store.closedLines(of: run) {
+                records += try JournalState(lines: lines).reverted
+            }
+            return records
+        } catch {
+            throw AgentFailure(error)
+        }
     }
 
     private func recover() async throws(AgentFailure) -> [RecoveryRecord] {

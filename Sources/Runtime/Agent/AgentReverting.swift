@@ -33,6 +33,7 @@ extension Agent {
     private func carryOut(_ lease: Lease) async -> RevertRecord {
         if !lease.isSettled { _ = await lease.injection.value }
         lease.timer?.cancel()
+        leases[lease.order.lease]?.watch?.cancel()
         let record = await lease.order.carryOut(on: kernel)
         // The fault is back whether or not that can be written down; the next recovery would find the same.
         try? journal?.reverted(record.lease, outcome: record.outcome, seen: record.seen)
@@ -64,6 +65,25 @@ extension Agent {
         isLeaving = true
         emit(.orphaned(await revert([])))
         closeJournal()
+    }
+
+    /// Tells when the process of a lease ends while the fault is on; one that is meant to end is not watched.
+    func startWatch(of lease: LeaseID, for span: Duration) {
+        guard let order = leases[lease]?.order, case .process(_, let process) = order.target,
+            order.fault.descriptor.holder != .nothing
+        else { return }
+        let kernel = kernel
+        leases[lease]?.watch = Task { [weak self] in
+            guard (try? await kernel.processes.ended(process, within: span)) == true,
+                !Task.isCancelled
+            else { return }
+            await self?.tellGone(lease, "\(order.target) ended while the fault was on")
+        }
+    }
+
+    private func tellGone(_ lease: LeaseID, _ seen: String) {
+        guard leases[lease] != nil, leases[lease]?.revert == nil else { return }
+        emit(.targetGone(lease, seen))
     }
 
     func startTimer(of lease: LeaseID, after span: Duration) {

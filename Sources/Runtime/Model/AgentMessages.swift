@@ -158,6 +158,8 @@ package struct AgentHello: Sendable, Hashable, Codable {
     package var bootID: String
     /// What agents that died before had left here, as it was put right now.
     package var leftovers: [RecoveryRecord]
+    /// What an earlier agent of this same run had put back by itself, from its closed journals.
+    package var settled: [RevertRecord]
 
     /// Makes an answer.
     package init(
@@ -166,7 +168,8 @@ package struct AgentHello: Sendable, Hashable, Codable {
         pid: Int32,
         userID: UInt32,
         bootID: String,
-        leftovers: [RecoveryRecord]
+        leftovers: [RecoveryRecord],
+        settled: [RevertRecord] = []
     ) {
         self.protocolVersion = protocolVersion
         self.version = version
@@ -174,6 +177,7 @@ package struct AgentHello: Sendable, Hashable, Codable {
         self.userID = userID
         self.bootID = bootID
         self.leftovers = leftovers
+        self.settled = settled
     }
 }
 

@@ -27,8 +27,8 @@ protocol ShapingBackend: Sendable {
 package final class LinuxTrafficShaper: TrafficShapingPort {
     private let backends: [ShapingEngine: any ShapingBackend]
 
-    /// Makes a shaper of these engines.
-    init(_ backends: [ShapingEngine: any ShapingBackend]) { self.backends = backends }
+    /// Makes a shaper of all engines.
+    package init() { backends = [:] }
 
     package func engines(in namespace: NetworkNamespace) throws(KernelError) -> ShapingEngines {
         _ = try NamespaceFile.open(namespace)
