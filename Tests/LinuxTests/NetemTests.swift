@@ -89,10 +89,13 @@ struct NetemTests {
     }
 
     /// What `tc` shows of the interface.
-    private func queues() throws -> String {
-        try ["qdisc", "class", "filter"].map {
-            try TestNetwork.output("tc", [$0, "show", "dev", "va"], in: network.near)
+    private func queues(of link: String = "va") throws -> String {
+        let shown = try ["qdisc", "class", "filter"].map {
+            try TestNetwork.output("tc", [$0, "show", "dev", link], in: network.near)
         }.joined(separator: "--\n")
+        // Its classes are the flows that it has seen.
+        return shown.split(separator: "\n").filter { !$0.hasPrefix("class fq_codel") }
+            .joined(separator: "\n")
     }
 
     @Test(arguments: [
@@ -127,6 +130,39 @@ struct NetemTests {
         #expect(try queues() == before)
         #expect(try await netem.count("moonquake_t1", in: network.near) == nil)
         #expect(try NetemDevices.residue(in: network.near).isEmpty)
+    }
+
+    @Test
+    func `an interface with many queues keeps them`() async throws {
+        try TestNetwork.ip(
+            """
+            link add vc numtxqueues 4 index 12 netns \(network.nearName) type veth \
+            peer name vd index 13 netns \(network.farName)
+            """.replacing("\n", with: " ")
+        )
+        try TestNetwork.ip("addr add 10.11.0.1/24 dev vc\nlink set vc up", in: network.nearName)
+        try TestNetwork.ip("addr add 10.11.0.2/24 dev vd\nlink set vd up", in: network.farName)
+        let tree = """
+            qdisc add dev vc root handle 1: mq
+            qdisc replace dev vc parent 1:2 fq_codel limit 321
+            qdisc replace dev vc parent 1:3 handle 9: pfifo limit 7
+
+            """
+        try TestNetwork.output("tc", ["-batch", "-"], input: tree, in: network.near)
+        let before = try queues(of: "vc")
+        #expect(before.contains("limit 321p"))
+        let sender = try TestSocket(.udp, "10.11.0.1", in: network.near)
+        func took() -> Double {
+            DatagramStream(15, from: sender, to: far, at: "10.11.0.2", everyMs: 3).leastMs
+        }
+        #expect(isAbout(took(), 0))
+        try await shape(Self.delay(50), [Self.match(.egress, ["10.11.0.2"])])
+        #expect(try queues(of: "vc") == before)
+        #expect(isAbout(took(), 50))
+        #expect(isAbout(out(), 0))
+        try await unshape()
+        #expect(isAbout(took(), 0))
+        #expect(try queues(of: "vc") == before)
     }
 
     @Test

@@ -128,6 +128,11 @@ final class NftEngine: Sendable {
 
     /// The tables whose names begin like ours.
     func residue(in namespace: NetworkNamespace) throws(KernelError) -> [String] {
+        try names(in: namespace)
+    }
+
+    /// The names of tables that begin like ours.
+    func names(in namespace: NetworkNamespace) throws(KernelError) -> [String] {
         let listing = try list("list tables \(family)", "list nft tables", in: namespace)
         return NftListing.tables(in: listing ?? "", family: family)
             .filter { $0.hasPrefix(RulePlan.namePrefix) }

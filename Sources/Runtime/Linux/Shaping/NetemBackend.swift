@@ -156,7 +156,7 @@ package final class NetemBackend: ShapingBackend {
         }
         try NetemStage.checkRates(lease, beside: older)
         let own = Set(older.map(\.name))
-        for name in try nft.residue(in: namespace) where !own.contains(name) {
+        for name in try nft.names(in: namespace) where !own.contains(name) {
             // The chain that takes a packet first decides alone, and we cannot write the other's anew.
             guard let listing = try nft.listing(of: name, in: namespace),
                 NetemText.meets(listing, lease.hooks)
@@ -187,26 +187,22 @@ package final class NetemBackend: ShapingBackend {
         else {
             return nil
         }
-        let present = Set(try nft.residue(in: namespace))
+        let present = Set(try nft.names(in: namespace))
         var devices = Array(left.leases[place].devices.values)
         var commands = present.contains(name) ? ["delete table netdev \(name)\n"] : []
         let before = left
         left.leases.remove(at: place)
+        try carry(by: before.leases[place], dropsOf: Set(devices), into: &left, namespace)
         for index in left.leases.indices.dropFirst(place) {
             let involved = left.leases[index].devices.filter { $0.key.leases.contains(name) }
             guard !involved.isEmpty, present.contains(left.leases[index].name) else { continue }
             devices += involved.values
-            // Counters end with the table: of this lease, and of older ones that it asks about.
-            for other in left.leases.indices.prefix(index + 1) {
-                let spent = try counts(
-                    of: left.leases[other].name,
-                    by: before.leases[index + 1],
-                    dropsOf: Set(involved.values),
-                    left.rtnetlink,
-                    namespace
-                )
-                left.leases[other].earlier = left.leases[other].earlier + spent
-            }
+            try carry(
+                by: before.leases[index + 1],
+                dropsOf: Set(involved.values),
+                into: &left,
+                namespace
+            )
             for route in involved.keys { left.leases[index].devices[route] = nil }
             commands.append("delete table netdev \(left.leases[index].name)\n")
             commands.append(
@@ -223,6 +219,25 @@ package final class NetemBackend: ShapingBackend {
         }
         holding = left
         return Leftover(devices: devices, rtnetlink: left.rtnetlink)
+    }
+
+    /// Notes what a table counted for each lease, before the table ends, and what ifbs that end too dropped.
+    private func carry(
+        by table: NetemLease,
+        dropsOf ended: Set<NetemDevice>,
+        into holding: inout Holding,
+        _ namespace: NetworkNamespace
+    ) throws(KernelError) {
+        for index in holding.leases.indices {
+            let spent = try counts(
+                of: holding.leases[index].name,
+                by: table,
+                dropsOf: ended,
+                holding.rtnetlink,
+                namespace
+            )
+            holding.leases[index].earlier = holding.leases[index].earlier + spent
+        }
     }
 
     /// Ends what another process began, or what is half there: its table, then all ifbs of its name.

@@ -46,7 +46,7 @@ extension Rtnetlink {
     func statistics(ofNetem number: Int, on index: Int32) throws(Refusal) -> NetemStatistics? {
         let fixed = Self.queue(on: index, handle: Self.handle(number), parent: 0)
         do throws(Refusal) {
-            let answer = try ask(NetlinkMessage(Kind.getQueue, [], fixed: fixed)).first
+            let answer = try ask(NetlinkMessage(Kind.getQueue, .echo, fixed: fixed)).first
             return answer.flatMap(Self.statistics)
         } catch {
             if [ENODEV, ENOENT, EINVAL].contains(error.code) { return nil }

@@ -8,6 +8,8 @@ struct NetlinkMessage: Equatable {
         let rawValue: UInt16
         static let request = Flags(rawValue: 0x1)
         static let acknowledge = Flags(rawValue: 0x4)
+        /// The answer to a question about one queue comes only to who asks for an echo.
+        static let echo = Flags(rawValue: 0x8)
         static let dump = Flags(rawValue: 0x300)
         static let exclusive = Flags(rawValue: 0x200)
         static let create = Flags(rawValue: 0x400)
