@@ -96,14 +96,16 @@ final class QueueNetwork: Sendable {
     }
 
     /// What `ping` from near tells: the share of answers and the mean time in milliseconds.
+    ///
+    /// Of its own clock (`-U`): the kernel's stamp of an answer is from before the answer is queued.
     func ping(
         _ address: String,
         count: Int,
-        every: Double = 0.01
+        every: Double = 0.005
     ) throws -> (answered: Double, meanMs: Double) {
         let text = try Self.output(
             "ping",
-            ["-n", "-q", "-c\(count)", "-i\(every)", "-W1", address],
+            ["-n", "-q", "-U", "-c\(count)", "-i\(every)", "-W1", address],
             in: near
         )
         let words = text.split(whereSeparator: { " /%=".contains($0) || $0.isNewline })

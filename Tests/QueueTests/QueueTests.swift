@@ -91,7 +91,9 @@ struct QueueTests {
         let addresses = ["10.9.0.2", "fd09::2"]
         let all = Self.both.map { PacketMatch($0) }
         try await network.shape(Impairment(loss: .random(share: 0, correlation: 0)), all)
-        for address in addresses { #expect(try network.ping(address, count: 200).answered == 1) }
+        for address in addresses {
+            #expect(try network.ping(address, count: 200, every: 0.002).answered == 1)
+        }
         try await network.unshape()
         try await network.shape(Impairment(loss: .random(share: 1, correlation: 0)), all)
         for address in addresses {
@@ -276,13 +278,12 @@ struct QueueTests {
             Impairment(delay: PacketDelay(delayMs: 500)),
             [QueueNetwork.match(.egress)]
         )
-        // More than a socket may have under way: 2,000 packets of 1,400 bytes within the delay.
+        // Far more than the 212,992 bytes of buffers that a socket may have under way.
         let flow = try network.flow(size: 1400)
-        let sent = (0..<2000).filter { _ in
-            flow.sender.send([UInt8](repeating: 1, count: 1400), to: flow.receiver)
-        }
-        print("\(sent.count) of 2000 packets sent at once into a delay of 500 ms")
-        #expect(sent.count > 1900)
+        let arrivals = try await flow.run(count: 2000, every: .microseconds(200))
+        print("\(arrivals.count) of 2000 large packets sent within 400 ms into a delay of 500 ms")
+        #expect(arrivals.count > 1900)
+        #expect(abs(arrivals.meanMs - 500) < 10)
     }
 
     @Test
