@@ -5,8 +5,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 failed=()
-swift test --skip-build --parallel --skip EndToEndTests || failed+=("the modules' tests")
-swift test --skip-build --no-parallel --filter EndToEndTests || failed+=("the end-to-end tests")
+swift test --skip-build --disable-xctest --parallel --skip EndToEndTests || failed+=("the modules' tests")
+swift test --skip-build --disable-xctest --no-parallel --filter EndToEndTests || failed+=("the end-to-end tests")
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'FAILED: %s\n' "${failed[@]}" >&2

@@ -59,7 +59,7 @@ struct ExperimentTests {
                 #expect(report.restoration == .restored, "\(said)")
                 #expect(report.faults.map(\.name) == expected.faults, "\(said)")
                 #expect(report.faults.allSatisfy { $0.outcome == .reverted && $0.measured?.hit != false }, "\(said)")
-                #expect(try box.world(practice.web, practice.data) == before, "\(expected.file)")
+                try box.expect(before, in: practice.web, practice.data)
                 #expect(box.openJournals().isEmpty)
                 #expect(stopped(in: practice).isEmpty)
             }

@@ -12,7 +12,7 @@ struct OrdinaryUserTests {
         try Sandbox.with { box in
             let port = try box.freePorts(1)
             let server = try box.start(
-                Self.user + ["python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", box.folder, "\(port)"])
+                Self.user + ["/usr/bin/python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", box.folder, "\(port)"])
             let paused = try box.start(Self.user + ["sleep", "602"])
             let killed = try box.start(Self.user + ["sleep", "603"])
             let script = try box.write(
@@ -58,7 +58,6 @@ struct OrdinaryUserTests {
                 #expect(run.code == 6, "\(run.errors)\(run.output)")
                 let said = run.errors + run.output
                 #expect(said.contains("CAP_NET_ADMIN") || said.contains("CAP_SYS_ADMIN"), "\(said)")
-                #expect(said.contains("root"), "\(said)")
                 #expect(box.openJournals(asNobody: true).isEmpty)
             }
         }

@@ -49,7 +49,7 @@ struct OutputTests {
                 report.phases.map(\.phase) == [
                     .initialize, .baseline, .injection, .monitoring, .rollback, .postValidation, .report,
                 ])
-            #expect(report.definition.digest.count == 64)
+            #expect(report.definition.digest.hasPrefix("sha256:"))
             #expect(report.metrics.map(\.name) == ["alive"])
             #expect(report.metrics[0].before.count > 0 && report.metrics[0].during.count > 0)
             #expect(report.proof.leaked.isEmpty && report.proof.reverts.count == 1)
@@ -137,7 +137,7 @@ struct OutputTests {
                 let run = try box.moonquake("run", script, environment: environment)
                 #expect(run.code == 7, "nothing was judged: \(run.errors)")
                 #expect(try box.lastReport().faults.map(\.outcome) == [.reverted, .reverted])
-                #expect(try box.world(near, far) == before)
+                try box.expect(before, in: near, far)
             }
         }
     }

@@ -12,6 +12,8 @@ struct ScriptFailureTests {
         let lua: String
         let said: String
         var code: Int32 = 2
+        /// Lua tells no line when memory is over.
+        var line = ":7"
 
         var testDescription: String { name }
     }
@@ -30,10 +32,12 @@ struct ScriptFailureTests {
         Failure(name: "a string too large", lua: "local s = string.rep('x', 1 << 40)", said: "fail.lua:"),
         Failure(
             name: "out of memory by a table",
-            lua: "local t = {}; while true do t[#t + 1] = ('x'):rep(10000) .. #t end", said: "memory"),
+            lua: "local t = {}; while true do t[#t + 1] = ('x'):rep(10000) .. #t end", said: "memory", line: ""),
         Failure(
-            name: "out of memory by a string", lua: "local s = 'x'; while true do s = s .. s end", said: "memory"),
-        Failure(name: "endless recursion", lua: "local function f() return 1 + f() end; f()", said: "overflow"),
+            name: "out of memory by a string", lua: "local s = 'x'; while true do s = s .. s end", said: "memory",
+            line: ""),
+        Failure(
+            name: "endless recursion", lua: "local function f() return 1 + f() end; f()", said: "memory", line: ""),
         Failure(
             name: "an error in a <close>",
             lua: "local c <close> = setmetatable({}, { __close = function() error('in close') end })", said: "in close"),
@@ -83,7 +87,7 @@ struct ScriptFailureTests {
             #expect(Proc.state(of: sleeper.pid) != "T")
             #expect(box.openJournals().isEmpty)
             if failure.code == 2 {
-                #expect("\(run.output)".contains("fail.lua:7"), "the line must be named: \(run.output)")
+                #expect(run.output.contains("fail.lua" + failure.line), "the place must be named: \(run.output)")
             }
         }
     }

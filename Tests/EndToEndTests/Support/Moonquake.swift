@@ -28,7 +28,7 @@ enum Moonquake {
     }
 
     /// The root of the tree that was built.
-    static let tree = folder(of: folder(of: folder(of: String(#filePath))))
+    static let tree = folder(of: folder(of: folder(of: folder(of: String(#filePath)))))
 }
 
 /// The user that stands for every ordinary one.
