@@ -99,6 +99,13 @@ let package = Package(
                 "ChaosSimulation",
             ]
         ),
+        tests(
+            "Docs",
+            [
+                "ChaosFaults", "ChaosModel", "ChaosScript", "ChaosSteadyState", "moonquake",
+                subprocess, system,
+            ]
+        ),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
         tests("EndToEnd", ["ChaosModel", "moonquake"]),
@@ -109,6 +116,9 @@ let package = Package(
                 "LuaBridge",
             ]
         ),
-        tests("SteadyState", ["ChaosModel", "ChaosSteadyState", nioCore, nioPosix, subprocess, system]),
+        tests(
+            "SteadyState",
+            ["ChaosModel", "ChaosSteadyState", nioCore, nioPosix, subprocess, system]
+        ),
     ]
 )

@@ -16,7 +16,7 @@ import tempfile
 import time
 
 PROGRAM = pathlib.Path(sys.argv[1]).resolve()
-ROUNDS = 40
+ROUNDS = 30
 
 
 def percentile(values, share):
@@ -113,10 +113,9 @@ def trivial_run(workshop):
 
 
 ABORT = """
-local state = { breach = false }
 experiment "abort latency" {{
   steady_state = {{
-    every = "10ms", warmup = "20ms", recovery = "1s",
+    every = "100ms", warmup = "100ms", recovery = "1s",
     metrics = {{ probe = metric.command {{ run = {{ "/bin/cat", "{flag}" }}, abort_above = 5, no_data = "ignore" }} }},
   }},
   run = function()

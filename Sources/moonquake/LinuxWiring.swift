@@ -10,6 +10,7 @@ extension Kernel {
     static let linux = Kernel(
         processes: LinuxProcesses(),
         packets: LinuxPacketFilter(),
+        shaping: LinuxTrafficShaper(),
         network: LinuxNetwork(),
         host: LinuxHost(),
         time: LinuxTime()

@@ -14,9 +14,9 @@ struct RunWiring {
     var state: StateOptions
     var script: ScriptOptions
 
-    /// The surroundings of a run of an experiment with a body.
+    /// The surroundings of a run that watches a steady state, and whose body computes its Lua metrics.
     func surroundings(
-        for experiment: ExperimentDefinition,
+        of steadyState: SteadyStateDefinition,
         body: any RunBody,
         observer: any RunObserver
     ) async -> RunSurroundings {
@@ -30,7 +30,7 @@ struct RunWiring {
             faults: .all,
             time: LinuxTime(),
             protectedEndpoints: Self.sessionPeer
-                + (await Self.metricSources(experiment.steadyState.metrics)),
+                + (await Self.metricSources(steadyState.metrics)),
             protectedProcesses: LinuxHost().ancestry(),
             observer: observer
         )

@@ -160,6 +160,13 @@ final class LocalAgent: AgentChannel {
         continuation.finish()
     }
 
+    /// Puts everything back, closes the journal, and dies without a word.
+    func leaveUnheard() async {
+        isDead.withLock { $0 = true }
+        _ = await agent.leave()
+        continuation.finish()
+    }
+
     /// What `moonquake abort` does.
     func abort() { Task { await agent.abort(reason: "test") } }
 

@@ -38,6 +38,8 @@ package struct Kernel: Sendable {
     package var processes: any ProcessPort
     /// Packet filters.
     package var packets: any PacketFilterPort
+    /// Impairments of packets.
+    package var shaping: any TrafficShapingPort
     /// Network namespaces and names.
     package var network: any NetworkPort
     /// The host itself.
@@ -49,12 +51,14 @@ package struct Kernel: Sendable {
     package init(
         processes: any ProcessPort,
         packets: any PacketFilterPort,
+        shaping: any TrafficShapingPort,
         network: any NetworkPort,
         host: any HostPort,
         time: any TimePort
     ) {
         self.processes = processes
         self.packets = packets
+        self.shaping = shaping
         self.network = network
         self.host = host
         self.time = time

@@ -224,7 +224,7 @@ extension ParameterKind where Value == [String: String] {
 
 extension ParameterValue {
     /// The text of a value that carries a unit; a bare number is refused with the spelling to use.
-    fileprivate func unitText(unit: String, kind: String) throws(ParameterProblem) -> String {
+    package func unitText(unit: String, kind: String) throws(ParameterProblem) -> String {
         switch self {
         case .string(let text): return text
         case .number(let number):

@@ -48,7 +48,7 @@ package struct NetworkPartition: Fault {
         -> FaultPlan<Undo>
     {
         let own = try kernelCall { () throws(KernelError) in try kernel.network.ownNamespace() }
-        let namespace = try Self.namespace(of: target, own: own, on: kernel)
+        let namespace = try target.networkNamespace(own: own, on: kernel)
         let isOwn = namespace.inode == own.inode
         let engine = try chooseEngine(in: namespace, on: kernel)
         let drops = try await scope.matches(on: kernel)
@@ -121,28 +121,6 @@ package struct NetworkPartition: Fault {
             Figure("bytes_dropped", Double(count.bytes), unit: "B"),
         ]
         return Effect(seen, figures: figures, hit: count.packets > 0)
-    }
-
-    private static func namespace(
-        of target: Target,
-        own: NetworkNamespace,
-        on kernel: Kernel
-    ) throws(FaultError) -> NetworkNamespace {
-        switch target {
-        case .host: return own
-        case .netns(_, let namespace): return namespace
-        case .process(_, let identity):
-            let namespace = try kernelCall { () throws(KernelError) in
-                try kernel.network.namespace(of: identity)
-            }
-            guard namespace.inode != own.inode else {
-                throw .refused(
-                    "\(target) shares the host's network namespace: a partition there would hit every process; "
-                        + "use target.host {} with `to` and `port` if that is meant"
-                )
-            }
-            return namespace
-        }
     }
 
     private func chooseEngine(

@@ -62,6 +62,20 @@ package struct LinuxJournals: JournalStore {
         return found
     }
 
+    package func closedLines(of run: String) throws(JournalError) -> [[String]] {
+        var found: [[String]] = []
+        for name in try names(in: closed) where name == "\(run).jsonl" || name.hasPrefix("\(run)-")
+        {
+            let file = try LinuxJournal(
+                opening: "\(closed)/\(name)",
+                closedFolder: closed,
+                flags: O_RDONLY
+            )
+            found.append(try file.lines())
+        }
+        return found
+    }
+
     /// The journals of agents that are alive, with what their first line says.
     package func live() throws(JournalError) -> [LiveJournal] {
         var found: [LiveJournal] = []
