@@ -12,16 +12,22 @@ struct NeighbourTests {
             "neighbours.nft",
             """
             table inet filter {
-              set blocked { type ipv4_addr; elements = { 10.98.0.77, 10.98.0.78 } }
+              set blocked { type ipv4_addr; elements = { 10.98.0.77, 10.98.0.78 }; }
               chain input { type filter hook input priority 0; policy accept; ip saddr @blocked counter drop; }
             }
             table inet moonquake {
               comment "not yours"
               chain output { type filter hook output priority -5; }
             }
-            table ip moonquakes { chain moonquake_1 { counter accept comment "moonquake"; } }
-            table inet moonquake_backup { chain input { tcp dport 4711 counter drop; } }
-            table netdev ingress { chain a { type filter hook ingress device "va" priority 0; } }
+            table ip moonquakes {
+              chain moonquake_1 { counter accept comment "moonquake"; }
+            }
+            table inet moonquake_backup {
+              chain input { tcp dport 4711 counter drop; }
+            }
+            table netdev ingress {
+              chain a { type filter hook ingress device "va" priority 0; }
+            }
 
             """)
         try box.tool("nft", "-f", rules, in: namespace)
