@@ -147,7 +147,7 @@ struct OwnerTests {
     }
 
     @Test
-    func `the context of a namespace is freed with its last table`() throws {
+    func `a namespace has one context, kept whatever tables come and go`() throws {
         let namespace = network.near
         let rules = PacketRules(name: "moonquake_f", pass: [], drop: [PacketMatch(.egress)])
         func sockets() throws -> Int {
@@ -167,9 +167,12 @@ struct OwnerTests {
             }.count
         }
         #expect(try sockets() == 0)
-        try filter.add(rules, with: .nftOwner, in: namespace)
-        #expect(try sockets() == 1)
-        try filter.remove(rules.name, with: .nftOwner, in: namespace)
-        #expect(try sockets() == 0)
+        // Closing a context would delay the revert by 14 ms.
+        for _ in 1...2 {
+            try filter.add(rules, with: .nftOwner, in: namespace)
+            #expect(try sockets() == 1)
+            try filter.remove(rules.name, with: .nftOwner, in: namespace)
+            #expect(try sockets() == 1)
+        }
     }
 }
