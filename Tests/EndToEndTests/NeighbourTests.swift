@@ -34,7 +34,10 @@ struct NeighbourTests {
         for tool in ["iptables", "ip6tables"] {
             try box.tool(tool, "-N", "MOONQUAKES", in: namespace)
             try box.tool(tool, "-A", "MOONQUAKES", "-p", "tcp", "--dport", "4712", "-j", "DROP", in: namespace)
-            try box.tool(tool, "-A", "OUTPUT", "-j", "MOONQUAKES", in: namespace)
+            // iptables makes the chains of all three hooks when it needs one, and keeps them: so they are there before.
+            for hook in ["INPUT", "FORWARD", "OUTPUT"] {
+                try box.tool(tool, "-A", hook, "-j", "MOONQUAKES", in: namespace)
+            }
         }
         try box.tool("tc", "qdisc", "replace", "dev", "va", "root", "pfifo", "limit", "77", in: namespace)
     }
