@@ -29,17 +29,40 @@ struct NeighbourTests {
               chain a { type filter hook ingress device "va" priority 0; }
             }
 
-            """)
+            """
+        )
         try box.tool("nft", "-f", rules, in: namespace)
         for tool in ["iptables", "ip6tables"] {
             try box.tool(tool, "-N", "MOONQUAKES", in: namespace)
-            try box.tool(tool, "-A", "MOONQUAKES", "-p", "tcp", "--dport", "4712", "-j", "DROP", in: namespace)
+            try box.tool(
+                tool,
+                "-A",
+                "MOONQUAKES",
+                "-p",
+                "tcp",
+                "--dport",
+                "4712",
+                "-j",
+                "DROP",
+                in: namespace
+            )
             // iptables makes the chains of all three hooks when it needs one, and keeps them: so they are there before.
             for hook in ["INPUT", "FORWARD", "OUTPUT"] {
                 try box.tool(tool, "-A", hook, "-j", "MOONQUAKES", in: namespace)
             }
         }
-        try box.tool("tc", "qdisc", "replace", "dev", "va", "root", "pfifo", "limit", "77", in: namespace)
+        try box.tool(
+            "tc",
+            "qdisc",
+            "replace",
+            "dev",
+            "va",
+            "root",
+            "pfifo",
+            "limit",
+            "77",
+            in: namespace
+        )
     }
 
     @Test(arguments: ["auto", "nft", "iptables"])
@@ -55,7 +78,8 @@ struct NeighbourTests {
                   target = target.netns { name = "\(near)" }, to = { "10.98.0.2", "fd98::2" }, engine = "\(engine)",
                 })
                 wait "60s"
-                """)
+                """
+            )
             let runner = try box.begin("run", script)
             try box.injected(1, by: runner)
             #expect(try box.world(near, far) != before, "the fault must be there")
@@ -84,7 +108,8 @@ struct NeighbourTests {
                   target = target.netns { name = "\(near)" }, to = "10.98.0.2", engine = "\(engine)",
                 })
                 wait "60s"
-                """)
+                """
+            )
             let runner = try box.begin("run", script)
             let agents = try box.injected(1, by: runner)
             for agent in agents { kill(agent, SIGKILL) }
@@ -97,7 +122,8 @@ struct NeighbourTests {
         }
     }
 
-    @Test func `two runs on one namespace end one by one`() throws {
+    @Test
+    func `two runs on one namespace end one by one`() throws {
         try Sandbox.with { box in
             let (near, far) = try box.network()
             let before = try box.world(near, far)
@@ -107,7 +133,8 @@ struct NeighbourTests {
                     """
                     inject(fault.network.partition { target = target.netns { name = "\(near)" }, to = "\(address)" })
                     wait "60s"
-                    """)
+                    """
+                )
                 return try box.begin("run", script)
             }
             try box.injected(2, by: runners[0])

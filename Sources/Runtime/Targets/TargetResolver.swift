@@ -102,7 +102,9 @@ package struct TargetResolver: Sendable {
         return try TargetError.kernel { () throws(KernelError) in try kernel.processes.pids() }
     }
 
-    private func processes(_ options: Parameters, seesProtected: Bool) throws(TargetError) -> [Target] {
+    private func processes(_ options: Parameters, seesProtected: Bool) throws(TargetError)
+        -> [Target]
+    {
         let matcher = try ProcessMatcher(options, on: kernel)
         let pids = try pidsToLookAt(options)
         var found: [Target] = []

@@ -36,7 +36,11 @@ extension Sandbox {
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let after = try world(namespaces)
-        #expect(after == before, "before: \(before)\nafter: \(after)", sourceLocation: sourceLocation)
+        #expect(
+            after == before,
+            "before: \(before)\nafter: \(after)",
+            sourceLocation: sourceLocation
+        )
     }
 
     /// Without the counters of chains and the comments with dates.

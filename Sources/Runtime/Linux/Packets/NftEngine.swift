@@ -78,8 +78,10 @@ final class NftEngine: Sendable {
         return table.map(NftListing.count(in:))
     }
 
-    /// The tables with our mark. One that only has a name like ours is another's: nft before 0.9.7, which cannot
-    /// mark tables, leaves them to the journal.
+    /// The tables with our mark.
+    ///
+    /// One that only has a name like ours is another's: nft before 0.9.7, which cannot mark tables, leaves them to
+    /// the journal.
     func residue(in namespace: NetworkNamespace) throws(KernelError) -> [String] {
         let listing = try list("list tables inet", "list nft tables", in: namespace)
         var found: [String] = []
