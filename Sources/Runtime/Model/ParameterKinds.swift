@@ -129,6 +129,18 @@ extension ParameterKind where Value == String {
         }
     }
 
+    /// The name of a network namespace, which is the name of a file.
+    package static var namespaceName: ParameterKind {
+        let plain = string(example: "\"shop\"")
+        return ParameterKind(shape: plain.shape) { value throws(ParameterProblem) in
+            let name = try plain.parse(value)
+            guard name != ".", name != "..", !name.contains("/") else {
+                throw ParameterProblem("must be a name as in `ip netns list`, got \(value)")
+            }
+            return name
+        }
+    }
+
     /// Text of any content, newlines included, up to 1 MiB.
     package static func text(example: String) -> ParameterKind {
         ParameterKind(shape: ParameterShape(type: "text", json: "string", example: example)) {

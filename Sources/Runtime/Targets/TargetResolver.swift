@@ -26,14 +26,8 @@ package struct TargetResolver: Sendable {
         let options = try TargetError.definition { () throws(DefinitionError) in
             try selector.validated()
         }
-        let found =
-            switch selector.kind {
-            case .host: [Target.host]
-            case .netns: try namespaces(options)
-            case .process: try processes(options)
-            }
-        let excepted = Set(options[TargetOptions.except] ?? [])
-        let left = found.filter { !excepted.contains($0.name) }
+        let found = try all(selector.kind, options)
+        let left = withoutExceptions(found, options)
         guard !left.isEmpty else {
             let why =
                 found.isEmpty
@@ -41,6 +35,31 @@ package struct TargetResolver: Sendable {
             throw .noTarget(options.error("\(why): \(selector)"))
         }
         return left
+    }
+
+    /// Everything that matches, for what only looks: nothing is an answer, and what is protected may be seen.
+    package func seen(_ selector: TargetSelector) throws(TargetError) -> [Target] {
+        let options = try TargetError.definition { () throws(DefinitionError) in
+            try selector.validated()
+        }
+        return withoutExceptions(try all(selector.kind, options, seesProtected: true), options)
+    }
+
+    private func all(
+        _ kind: TargetKind,
+        _ options: Parameters,
+        seesProtected: Bool = false
+    ) throws(TargetError) -> [Target] {
+        switch kind {
+        case .host: [Target.host]
+        case .netns: try namespaces(options)
+        case .process: try processes(options, seesProtected: seesProtected)
+        }
+    }
+
+    private func withoutExceptions(_ found: [Target], _ options: Parameters) -> [Target] {
+        let excepted = Set(options[TargetOptions.except] ?? [])
+        return found.filter { !excepted.contains($0.name) }
     }
 
     /// Why a target must never be hit; nil when it may.
@@ -83,7 +102,9 @@ package struct TargetResolver: Sendable {
         return try TargetError.kernel { () throws(KernelError) in try kernel.processes.pids() }
     }
 
-    private func processes(_ options: Parameters) throws(TargetError) -> [Target] {
+    private func processes(_ options: Parameters, seesProtected: Bool) throws(TargetError)
+        -> [Target]
+    {
         let matcher = try ProcessMatcher(options, on: kernel)
         let pids = try pidsToLookAt(options)
         var found: [Target] = []
@@ -92,7 +113,7 @@ package struct TargetResolver: Sendable {
                 try kernel.processes.snapshot(pid: pid)
             }
             guard let process, process.state != "Z", try matcher.matches(process) else { continue }
-            if let reason = protection(of: process) {
+            if !seesProtected, let reason = protection(of: process) {
                 guard options.given.contains(TargetOptions.pid.name) else { continue }
                 throw .noTarget(options.error("process \(pid) is protected: it is \(reason)"))
             }

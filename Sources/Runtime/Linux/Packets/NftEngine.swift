@@ -78,10 +78,19 @@ final class NftEngine: Sendable {
         return table.map(NftListing.count(in:))
     }
 
-    /// The tables whose names begin like ours.
+    /// The tables with our mark.
+    ///
+    /// One that only has a name like ours is another's: nft before 0.9.7, which cannot mark tables, leaves them to
+    /// the journal.
     func residue(in namespace: NetworkNamespace) throws(KernelError) -> [String] {
         let listing = try list("list tables inet", "list nft tables", in: namespace)
-        return NftListing.tables(in: listing ?? "").filter { $0.hasPrefix(RulePlan.namePrefix) }
+        var found: [String] = []
+        for name in NftListing.tables(in: listing ?? "") {
+            guard let name = try? RulePlan.checkedName(name) else { continue }
+            let table = try list("list table inet \(name)", "list nft table \(name)", in: namespace)
+            if let table, NftListing.isMarked(table) { found.append(name) }
+        }
+        return found
     }
 
     private func list(

@@ -21,6 +21,14 @@ enum NftListing {
         return sum
     }
 
+    /// Whether a table has our mark: the comment among its own lines, before those of its chains and sets.
+    static func isMarked(_ table: String) -> Bool {
+        table.split(separator: "\n").dropFirst().prefix { !$0.contains("{") }
+            .contains {
+                $0.split(whereSeparator: \.isWhitespace) == ["comment", "\"\(NftText.mark)\""]
+            }
+    }
+
     /// The names of the tables of family inet.
     static func tables(in listing: String) -> [String] {
         listing.split(separator: "\n").compactMap { line in

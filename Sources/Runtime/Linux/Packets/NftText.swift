@@ -4,6 +4,9 @@ import ChaosModel
 
 /// Renders rules for nft.
 enum NftText {
+    /// The comment of our tables.
+    static let mark = "moonquake"
+
     /// Before raw (-300) and connection tracking on output: dropped packets leave no trace there.
     private static let priority = -310
 
@@ -12,7 +15,7 @@ enum NftText {
     /// One command each: `create table` with chains in its block makes no chains in nft 1.0.6, without a word.
     static func create(_ plan: RulePlan, isOwned: Bool, hasComment: Bool = true) -> String {
         let marks =
-            (isOwned ? ["flags owner;"] : []) + (hasComment ? ["comment \"moonquake\";"] : [])
+            (isOwned ? ["flags owner;"] : []) + (hasComment ? ["comment \"\(mark)\";"] : [])
         var lines = ["create table inet \(plan.name) { \(marks.joined(separator: " ")) }"]
         for hook in PacketHook.allCases {
             let rules = plan.rules(at: hook)
