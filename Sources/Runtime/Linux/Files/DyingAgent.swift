@@ -10,14 +10,16 @@ enum DyingAgent {
 
     /// Waits until the agent of a journal is gone, if it is dying; returns at once if it lives.
     static func awaitEnd(of agent: ProcessIdentity) {
-        guard isDying(agent), let handle = try? ProcessHandle.open(agent, "wait for agent \(agent.pid)")
+        guard isDying(agent),
+            let handle = try? ProcessHandle.open(agent, "wait for agent \(agent.pid)")
         else { return }
         _ = Poll.firstReadable([handle.descriptor.number], within: patience)
     }
 
     /// Whether SIGKILL is pending for a process, or it is exiting already.
     private static func isDying(_ agent: ProcessIdentity) -> Bool {
-        guard let bytes = try? ProcFile.bytes("/proc/\(agent.pid)/stat"), let status = ProcessStatus(stat: bytes),
+        guard let bytes = try? ProcFile.bytes("/proc/\(agent.pid)/stat"),
+            let status = ProcessStatus(stat: bytes),
             status.startTime == agent.startTime, !status.isExiting,
             let text = try? ProcFile.text("/proc/\(agent.pid)/status")
         else { return true }
