@@ -59,6 +59,7 @@ package actor Runner {
     var sources: [String: any MetricSource] = [:]
     var samplers: [Task<Void, Never>] = []
     var isSampling = false
+    var unhealthy: Set<String> = []
     var rules: [ArmedRule] = []
     var baselineWaiters: [CheckedContinuation<Void, Never>] = []
     var sampleWaiters: [CheckedContinuation<Void, Never>] = []

@@ -100,8 +100,12 @@ extension Runner {
 
     private func tell(_ change: SteadyStateJudge.Change, of metric: MetricDefinition) {
         switch change.transition {
-        case .health(let health, let since, let reason):
-            if health != .healthy { noteViolation(of: metric, since: since, reason) }
+        case .health(.healthy, _, let reason):
+            // That a metric is well is only news after it was not.
+            if unhealthy.remove(metric.name) != nil { emit(.health, reason) }
+        case .health(_, let since, let reason):
+            unhealthy.insert(metric.name)
+            noteViolation(of: metric, since: since, reason)
             emit(.health, reason)
         case .breach(_, let reason):
             guard machine.isGuarded else { return }
