@@ -22,15 +22,25 @@ enum NftText {
             guard !rules.isEmpty else { continue }
             let type = "type filter hook \(hook.rawValue) priority \(priority); policy accept;"
             lines.append("add chain inet \(plan.name) \(hook.rawValue) { \(type) }")
-            lines += rules.map { "add rule inet \(plan.name) \(hook.rawValue) \(rule($0))" }
+            lines += rules.map {
+                "add rule inet \(plan.name) \(hook.rawValue) \(rule($0, plan.answer))"
+            }
         }
         return lines.joined(separator: "\n") + "\n"
     }
 
     /// One rule without its chain.
-    static func rule(_ rule: PacketRule) -> String {
-        let verdict = rule.verdict == .drop ? "counter drop" : "accept"
+    static func rule(_ rule: PacketRule, _ answer: PacketAnswer) -> String {
+        let verdict = rule.verdict == .drop ? "counter \(ending(answer))" : "accept"
         return (interface(rule) + ends(rule) + traffic(rule) + [verdict]).joined(separator: " ")
+    }
+
+    private static func ending(_ answer: PacketAnswer) -> String {
+        switch answer {
+        case .silence: "drop"
+        case .reject: "reject with icmpx type admin-prohibited"
+        case .reset: "reject with tcp reset"
+        }
     }
 
     private static func interface(_ rule: PacketRule) -> [String] {
