@@ -7,16 +7,22 @@ package import ChaosModel
 package struct TargetResolver: Sendable {
     private let kernel: Kernel
     private let protectedProcesses: Set<Int32>
+    /// Our own program: agents and runners of other runs are no targets either.
+    private let ownExecutable: String?
 
     /// Makes a resolver.
     ///
     /// - Parameters:
     ///   - kernel: The machine to look at.
     ///   - protectedProcesses: Processes that never are targets, beside pid 1, the kernel's threads, this
-    ///     process and its ancestors.
+    ///     process, its ancestors, and others of the same program.
     package init(kernel: Kernel, protectedProcesses: [Int32] = []) {
         self.kernel = kernel
-        self.protectedProcesses = Set(protectedProcesses).union(kernel.host.ancestry()).union([1])
+        let ancestry = kernel.host.ancestry()
+        self.protectedProcesses = Set(protectedProcesses).union(ancestry).union([1])
+        // Without /proc nothing can be selected by name, so nothing of ours can be hit by it.
+        ownExecutable =
+            ancestry.first.flatMap { try? kernel.processes.snapshot(pid: $0) }?.executable
     }
 
     /// Everything that matches, in a stable order.
@@ -29,12 +35,21 @@ package struct TargetResolver: Sendable {
         let found = try all(selector.kind, options)
         let left = withoutExceptions(found, options)
         guard !left.isEmpty else {
-            let why =
-                found.isEmpty
-                ? "matches nothing on this host" : "matches only what `except` leaves out"
-            throw .noTarget(options.error("\(why): \(selector)"))
+            throw .noTarget(
+                options.error("\(try whyNothing(found, selector, options)): \(selector)")
+            )
         }
         return left
+    }
+
+    private func whyNothing(
+        _ found: [Target],
+        _ selector: TargetSelector,
+        _ options: Parameters
+    ) throws(TargetError) -> String {
+        guard found.isEmpty else { return "matches only what `except` leaves out" }
+        let all = try all(selector.kind, options, seesProtected: true)
+        return all.isEmpty ? "matches nothing on this host" : "matches only what is protected"
     }
 
     /// Everything that matches, for what only looks: nothing is an answer, and what is protected may be seen.
@@ -77,6 +92,9 @@ package struct TargetResolver: Sendable {
         if process.isKernelThread { return "a thread of the kernel" }
         if protectedProcesses.contains(process.identity.pid) {
             return "moonquake itself or one of its ancestors"
+        }
+        if let ownExecutable, process.executable == ownExecutable {
+            return "moonquake, of another run"
         }
         return nil
     }
