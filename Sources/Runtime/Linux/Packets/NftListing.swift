@@ -30,11 +30,11 @@ enum NftListing {
             }
     }
 
-    /// The names of the tables of family inet.
-    static func tables(in listing: String) -> [String] {
+    /// The names of the tables of a family.
+    static func tables(in listing: String, family: String = "inet") -> [String] {
         listing.split(separator: "\n").compactMap { line in
             let words = line.split(whereSeparator: \.isWhitespace)
-            guard words.count >= 3, words[0] == "table", words[1] == "inet" else { return nil }
+            guard words.count >= 3, words[0] == "table", words[1] == family else { return nil }
             return String(words[2])
         }
     }

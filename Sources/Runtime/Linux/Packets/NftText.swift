@@ -32,7 +32,7 @@ enum NftText {
     /// One rule without its chain.
     static func rule(_ rule: PacketRule, _ answer: PacketAnswer) -> String {
         let verdict = rule.verdict == .drop ? "counter \(ending(answer))" : "accept"
-        return (interface(rule) + ends(rule) + traffic(rule) + [verdict]).joined(separator: " ")
+        return (interface(rule) + match(rule, inNetdev: false) + [verdict]).joined(separator: " ")
     }
 
     private static func ending(_ answer: PacketAnswer) -> String {
@@ -52,9 +52,16 @@ enum NftText {
         }
     }
 
-    private static func ends(_ rule: PacketRule) -> [String] {
+    /// What a packet must be, but for its interface, in a table of family netdev or inet.
+    static func match(_ rule: PacketRule, inNetdev: Bool) -> [String] {
+        ends(rule, inNetdev: inNetdev) + traffic(rule)
+    }
+
+    private static func ends(_ rule: PacketRule, inNetdev: Bool) -> [String] {
         guard !rule.remote.isEmpty || !rule.local.isEmpty else {
-            return ["meta nfproto \(rule.isIPv6 ? "ipv6" : "ipv4")"]
+            return inNetdev
+                ? ["meta protocol \(rule.isIPv6 ? "ip6" : "ip")"]
+                : ["meta nfproto \(rule.isIPv6 ? "ipv6" : "ipv4")"]
         }
         let family = rule.isIPv6 ? "ip6" : "ip"
         let (far, near) = rule.direction == .egress ? ("daddr", "saddr") : ("saddr", "daddr")

@@ -20,7 +20,8 @@ struct RulePlan {
     let name: String
     /// What the senders of dropped packets are told.
     let answer: PacketAnswer
-    private let rules: [PacketRule]
+    /// All rules in their order.
+    let rules: [PacketRule]
 
     /// Checks the rules and expands them.
     init(_ rules: PacketRules) throws(KernelError) {

@@ -4,10 +4,10 @@ package import ChaosModel
 
 /// One way to impair packets on Linux.
 protocol ShapingBackend: Sendable {
-    /// Why it does not work on this machine, and how to get it; nil when it does.
+    /// Why it does not work here, and how to get it; nil when it does.
     ///
     /// Tried out where nobody else is, once.
-    var absence: String? { get }
+    func absence(in namespace: NetworkNamespace) throws(KernelError) -> String?
 
     /// What it cannot do of the rules, in words.
     func obstacle(to rules: ShapingRules) -> String?
@@ -28,13 +28,17 @@ package final class LinuxTrafficShaper: TrafficShapingPort {
     private let backends: [ShapingEngine: any ShapingBackend]
 
     /// Makes a shaper of all engines.
-    package init() { backends = [:] }
+    ///
+    /// - Parameter worker: The program, with its arguments, that runs `QueueWorker.serve`.
+    package init(worker: [String]) {
+        backends = [.netem: NetemBackend(), .nfqueue: LinuxQueueShaper(worker: worker)]
+    }
 
     package func engines(in namespace: NetworkNamespace) throws(KernelError) -> ShapingEngines {
         _ = try NamespaceFile.open(namespace)
         var engines = ShapingEngines(working: [], reasons: [:])
         for engine in ShapingEngine.allCases {
-            if let absence = backends[engine].map(\.absence) ?? "not in this program" {
+            if let absence = try backend(engine).absence(in: namespace) {
                 engines.reasons[engine] = absence
             } else {
                 engines.working.append(engine)
