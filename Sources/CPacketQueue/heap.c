@@ -52,7 +52,8 @@ struct waiting pq_heap_pop(struct pq_loop *loop) {
 
 static int compare(const void *left, const void *right) { return before(left, right) ? -1 : 1; }
 
-void pq_heap_take(struct pq_loop *loop, struct pq_lane *lane, void (*each)(struct pq_loop *, struct waiting)) {
+void pq_heap_take(struct pq_loop *loop, struct pq_lane *lane,
+                  void (*each)(struct pq_loop *, struct waiting)) {
     // Sorted, which is a heap as well: whatever stays in it stays in order.
     qsort(loop->heap, loop->count, sizeof *loop->heap, compare);
     size_t kept = 0;

@@ -29,7 +29,6 @@ struct waiting {
     /// The interface that a copy leaves by.
     int interface;
     bool is_copy;
-    bool is_dropped;
 };
 
 struct pq_lane {
@@ -49,7 +48,9 @@ struct pq_lane {
     struct pq_lane *next_closed;
 };
 
-enum { WHOLE_PACKET = 0xffff - 4, BLOCK_SIZE = 2048, BATCH = 32, MESSAGE_SIZE = 68 * 1024, OUTPUT_SIZE = 128 * 1024, FLUSH_AT = 32 * 1024 };
+/// The most of a packet that fits an attribute; the bytes of pooled blocks, of messages, of verdicts.
+enum { WHOLE_PACKET = 0xffff - 4, BLOCK_SIZE = 2048, BATCH = 32, MESSAGE_SIZE = 68 * 1024 };
+enum { OUTPUT_SIZE = 128 * 1024, FLUSH_AT = 32 * 1024 };
 
 struct pq_loop {
     pthread_mutex_t lock;
@@ -84,11 +85,12 @@ int pq_copies_open(struct pq_lane *lane);
 /// Sends a copy on its way; false when the kernel took none.
 bool pq_copy_send(struct pq_lane *lane, const struct block *block, int interface);
 
-/// Takes at most `most` batches of packets from the kernel.
-void pq_receive(struct pq_lane *lane, int most);
+/// Takes at most `most` batches of packets from the kernel; false when there were more.
+bool pq_receive(struct pq_lane *lane, int most);
 
-/// A verdict; `block` replaces the packet unless it is NULL, followed by `padding` zero bytes.
-void pq_verdict(struct pq_lane *lane, uint32_t id, uint32_t verdict, const uint8_t *bytes, uint32_t length, uint32_t padding);
+/// A verdict; `bytes` replace the packet unless they are NULL, followed by `padding` zero bytes.
+void pq_verdict(struct pq_lane *lane, uint32_t id, uint32_t verdict, const uint8_t *bytes,
+                uint32_t length, uint32_t padding);
 
 /// Sends the verdicts that are not sent yet.
 void pq_flush(struct pq_loop *loop);
@@ -103,6 +105,7 @@ bool pq_heap_push(struct pq_loop *loop, struct waiting waiting);
 struct waiting pq_heap_pop(struct pq_loop *loop);
 
 /// Takes all packets of a lane, in their order, and gives each to `each`.
-void pq_heap_take(struct pq_loop *loop, struct pq_lane *lane, void (*each)(struct pq_loop *, struct waiting));
+void pq_heap_take(struct pq_loop *loop, struct pq_lane *lane,
+                  void (*each)(struct pq_loop *, struct waiting));
 
 #endif

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, ROUNDS = 4, RELEASES = 1024 };
+enum { EVENTS = 64, ROUNDS = 4, MOST_ROUNDS = 1024, RELEASES = 1024 };
 
 uint64_t pq_now(void) {
     struct timespec time;
@@ -53,7 +53,9 @@ struct pq_loop *pq_loop_open(void) {
     loop->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bool is_open = loop->poll >= 0 && loop->timer >= 0 && loop->wake >= 0;
-    if (is_open && watch(loop, loop->timer, &loop->timer) == 0 && watch(loop, loop->wake, &loop->wake) == 0) return loop;
+    if (is_open && watch(loop, loop->timer, &loop->timer) == 0
+        && watch(loop, loop->wake, &loop->wake) == 0)
+        return loop;
     int problem = errno;
     pq_loop_close(loop);
     errno = problem;
@@ -65,7 +67,8 @@ static void arm(struct pq_loop *loop) {
     uint64_t due = loop->count == 0 ? 0 : loop->heap[0].due_ns;
     if (due == loop->armed_ns) return;
     loop->armed_ns = due;
-    struct itimerspec when = {.it_value = {.tv_sec = (time_t)(due / 1000000000u), .tv_nsec = (long)(due % 1000000000u)}};
+    struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(due / 1000000000u), .tv_nsec = (long)(due % 1000000000u)}};
     timerfd_settime(loop->timer, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
@@ -182,9 +185,10 @@ uint16_t pq_lane_number(const struct pq_lane *lane) { return lane->number; }
 
 void pq_lane_count(struct pq_lane *lane, struct pq_counts *counts) {
     enter(lane->loop);
-    pq_receive(lane, 64);
+    bool is_complete = pq_receive(lane, MOST_ROUNDS);
     release_due(lane->loop);
     *counts = lane->counts;
+    counts->is_complete = is_complete;
     leave(lane->loop);
 }
 
@@ -192,7 +196,7 @@ void pq_lane_release(struct pq_lane *lane) {
     enter(lane->loop);
     lane->is_released = true;
     pq_heap_take(lane->loop, lane, let_go);
-    pq_receive(lane, 64);
+    pq_receive(lane, MOST_ROUNDS);
     release_due(lane->loop);
     leave(lane->loop);
 }
@@ -202,7 +206,7 @@ struct pq_sockets pq_lane_close(struct pq_lane *lane) {
     struct pq_sockets sockets = {lane->queue, {lane->copies[0], lane->copies[1]}};
     enter(loop);
     pq_heap_take(loop, lane, let_go);
-    pq_receive(lane, 64);
+    pq_receive(lane, MOST_ROUNDS);
     pq_flush(loop);
     loop->output_lane = NULL;
     epoll_ctl(loop->poll, EPOLL_CTL_DEL, lane->queue, NULL);

@@ -18,6 +18,9 @@
 
 enum { FIRST_NUMBER = 19000, NUMBERS = 20000, HEADERS = 160, WHOLE = 0xffff - NLA_HDRLEN };
 
+// Packets between the loop's count of those that wait and the kernel's.
+enum { SPARE = 8192 };
+
 struct message {
     struct nlmsghdr header;
     struct nfgenmsg family;
@@ -51,7 +54,8 @@ static int ask(int socket, void *request, size_t length) {
     } answer;
     ssize_t count = recv(socket, &answer, sizeof answer, 0);
     if (count < 0) return errno == EAGAIN ? ETIMEDOUT : errno;
-    bool is_answer = (size_t)count >= NLMSG_LENGTH(sizeof(struct nlmsgerr)) && answer.header.nlmsg_type == NLMSG_ERROR;
+    bool is_answer = (size_t)count >= NLMSG_LENGTH(sizeof(struct nlmsgerr))
+        && answer.header.nlmsg_type == NLMSG_ERROR;
     return is_answer ? -((struct nlmsgerr *)NLMSG_DATA(&answer.header))->error : EPROTO;
 }
 
@@ -63,7 +67,7 @@ static int configure(struct pq_lane *lane) {
     uint32_t range = htonl(lane->is_whole ? WHOLE : HEADERS);
     struct nfqnl_msg_config_params parameters = {.copy_mode = NFQNL_COPY_PACKET};
     memcpy(&parameters.copy_range, &range, sizeof range);
-    uint32_t most = htonl(lane->options.capacity);
+    uint32_t most = htonl(lane->options.capacity + SPARE);
     uint32_t mask = htonl(NFQA_CFG_F_FAIL_OPEN);
     uint32_t flags = lane->options.fails_open ? mask : 0;
     uint8_t *end = request.bytes + sizeof(struct message);
@@ -117,7 +121,8 @@ void pq_flush(struct pq_loop *loop) {
     while (send(loop->output_lane->queue, loop->output, length, 0) < 0 && (errno == EINTR || errno == EAGAIN)) {}
 }
 
-void pq_verdict(struct pq_lane *lane, uint32_t id, uint32_t verdict, const uint8_t *bytes, uint32_t length, uint32_t padding) {
+void pq_verdict(struct pq_lane *lane, uint32_t id, uint32_t verdict, const uint8_t *bytes,
+                uint32_t length, uint32_t padding) {
     struct pq_loop *loop = lane->loop;
     size_t needed = 64 + length + padding;
     bool is_full = loop->output_length > FLUSH_AT || loop->output_length + needed > OUTPUT_SIZE;
@@ -128,7 +133,8 @@ void pq_verdict(struct pq_lane *lane, uint32_t id, uint32_t verdict, const uint8
     struct nfqnl_msg_verdict_hdr answer = {.verdict = htonl(verdict), .id = htonl(id)};
     uint8_t *end = put(start + sizeof head, NFQA_VERDICT_HDR, &answer, sizeof answer);
     if (bytes != NULL) {
-        struct nlattr attribute = {.nla_type = NFQA_PAYLOAD, .nla_len = (uint16_t)(NLA_HDRLEN + length + padding)};
+        uint16_t size = (uint16_t)(NLA_HDRLEN + length + padding);
+        struct nlattr attribute = {.nla_type = NFQA_PAYLOAD, .nla_len = size};
         memcpy(end, &attribute, sizeof attribute);
         memcpy(end + NLA_HDRLEN, bytes, length);
         size_t whole = NLA_ALIGN(NLA_HDRLEN + length + padding);

@@ -66,7 +66,9 @@ static struct packet read_packet(const uint8_t *at, size_t length) {
     return packet;
 }
 
-static bool is_whole(const struct packet *packet) { return packet->captured == packet->held && packet->captured > 0; }
+static bool is_whole(const struct packet *packet) {
+    return packet->captured == packet->held && packet->captured > 0;
+}
 
 static void let_pass(struct pq_lane *lane, const struct packet *packet) {
     bool is_padded = packet->held > packet->length && lane->takes_over && is_whole(packet);
@@ -115,8 +117,14 @@ static void add_copy(struct pq_lane *lane, const struct packet *packet, uint64_t
         pq_block_free(lane->loop, block);
         return;
     }
-    hold(lane, (struct waiting){.due_ns = fate.due_ns, .arrived_ns = now, .lane = lane, .block = block,
-                                .interface = packet->interface, .is_copy = true});
+    hold(lane, (struct waiting){
+        .due_ns = fate.due_ns,
+        .arrived_ns = now,
+        .lane = lane,
+        .block = block,
+        .interface = packet->interface,
+        .is_copy = true,
+    });
 }
 
 static void decide(struct pq_lane *lane, const struct packet *packet, uint64_t now) {
@@ -135,12 +143,20 @@ static void decide(struct pq_lane *lane, const struct packet *packet, uint64_t n
     }
     bool goes_now = fate.due_ns <= now && (lane->counts.waiting == 0 || fate.is_reordered);
     if (!goes_now) {
-        hold(lane, (struct waiting){.due_ns = fate.due_ns, .arrived_ns = now, .lane = lane, .block = block, .id = packet->id});
+        hold(lane, (struct waiting){
+            .due_ns = fate.due_ns, .arrived_ns = now, .lane = lane, .block = block, .id = packet->id});
         return;
     }
     lane->counts.released++;
     pq_verdict(lane, packet->id, NF_ACCEPT, block ? block->bytes : NULL, block ? block->length : 0, 0);
     pq_block_free(lane->loop, block);
+}
+
+// Judged by us before the kernel's own limit is reached, which knows nothing of second passes.
+static void overflow(struct pq_lane *lane, const struct packet *packet) {
+    if (!lane->options.fails_open) return lose(lane, packet);
+    lane->counts.bypassed++;
+    let_pass(lane, packet);
 }
 
 static void take(struct pq_lane *lane, const struct packet *packet, uint64_t now) {
@@ -159,6 +175,7 @@ static void take(struct pq_lane *lane, const struct packet *packet, uint64_t now
         lane->counts.outside++;
         return let_pass(lane, packet);
     }
+    if (lane->counts.waiting >= lane->options.capacity) return overflow(lane, packet);
     if (can_take_over(lane, packet)) {
         pq_verdict(lane, packet->id, NF_REPEAT, packet->bytes, packet->length, padding(packet));
         return;
@@ -181,7 +198,7 @@ static void read_message(struct pq_lane *lane, const uint8_t *bytes, size_t leng
     take(lane, &packet, now);
 }
 
-void pq_receive(struct pq_lane *lane, int most) {
+bool pq_receive(struct pq_lane *lane, int most) {
     struct pq_loop *loop = lane->loop;
     struct iovec contents[BATCH];
     struct mmsghdr messages[BATCH];
@@ -195,9 +212,10 @@ void pq_receive(struct pq_lane *lane, int most) {
         int count = recvmmsg(lane->queue, messages, BATCH, MSG_DONTWAIT, NULL);
         // An overflow of the buffer is told once; the kernel counts what it let pass meanwhile.
         if (count < 0 && (errno == ENOBUFS || errno == EINTR)) continue;
-        if (count <= 0) return;
+        if (count <= 0) return true;
         uint64_t now = pq_now();
         for (int at = 0; at < count; at++) read_message(lane, loop->input[at], messages[at].msg_len, now);
-        if (count < BATCH) return;
+        if (count < BATCH) return true;
     }
+    return false;
 }

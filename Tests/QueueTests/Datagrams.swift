@@ -51,7 +51,7 @@ final class DatagramSocket: Sendable {
     /// The next datagram; nil when there is none within `limit`.
     func receive(within limit: Duration) -> [UInt8]? {
         guard Poll.firstReadable([descriptor.number], within: limit) != nil else { return nil }
-        var buffer = [UInt8](repeating: 0, count: 2048)
+        var buffer = [UInt8](repeating: 0, count: 4096)
         let count = recv(descriptor.number, &buffer, buffer.count, 0)
         return count >= 0 ? Array(buffer[..<count]) : nil
     }

@@ -287,6 +287,107 @@ struct QueueTests {
     }
 
     @Test
+    func `a packet that passes through is delayed once`() async throws {
+        let router = String(network.far.path.split(separator: "/").last ?? "")
+        let third = "\(router)-c"
+        try QueueNetwork.ip("netns add \(third)")
+        defer { _ = try? QueueNetwork.ip("netns del \(third)") }
+        try QueueNetwork.ip("link add vc netns \(router) type veth peer name vd netns \(third)")
+        try QueueNetwork.ip("addr add 10.8.0.1/24 dev vc\nlink set vc up", in: router)
+        try QueueNetwork.ip(
+            "addr add 10.8.0.2/24 dev vd\nlink set vd up\nroute add 10.9.0.0/24 via 10.8.0.1",
+            in: third
+        )
+        try QueueNetwork.output("sysctl", ["-q", "net.ipv4.ip_forward=1"], in: network.far)
+        try QueueNetwork.output(
+            "ip",
+            ["route", "add", "10.8.0.0/24", "via", "10.9.0.2"],
+            in: network.near
+        )
+        #expect(try network.ping("10.8.0.2", count: 20).meanMs < 5)
+        let rules = ShapingRules(
+            name: "moonquake_f",
+            pass: [],
+            match: Self.both.map { PacketMatch($0) },
+            impairment: Impairment(delay: PacketDelay(delayMs: 30)),
+            seed: 1
+        )
+        try await network.shaper.shape(rules, in: network.far)
+        // There and back, each queued where it comes in and passed where it goes out.
+        #expect(abs(try network.ping("10.8.0.2", count: 20).meanMs - 60) < 4)
+        try await network.shaper.unshape("moonquake_f", in: network.far)
+    }
+
+    @Test(arguments: ["10.9.0.2", "fd09::2"], [64, 1400, 2000])
+    func `packets of all sizes and families come whole and late`(
+        _ address: String,
+        _ size: Int
+    ) async throws {
+        try await network.shape(
+            Impairment(delay: PacketDelay(delayMs: 50)),
+            [QueueNetwork.match(.egress, address)]
+        )
+        let arrivals = try await network.flow(.egress, address, size: size)
+            .run(count: 200, every: .milliseconds(1))
+        #expect(arrivals.count == 200)
+        #expect(!arrivals.contains { !$0.isWhole || $0.latency < .milliseconds(50) })
+        #expect(abs(arrivals.meanMs - 50) < 2)
+    }
+
+    @Test
+    func `what is beyond the capacity passes and is counted`() async throws {
+        try await network.shape(
+            Impairment(delay: PacketDelay(delayMs: 30_000)),
+            [QueueNetwork.match(.egress)]
+        )
+        let flow = try network.flow()
+        var sent = 0
+        var counted = ShapingCount()
+        for _ in 0..<2000 where counted.bypassed == 0 {
+            for _ in 0..<1000 where flow.sender.send([7], to: flow.receiver) { sent += 1 }
+            counted = try #require(try await network.count())
+        }
+        print("\(sent) sent, \(counted.bypassed) passed by")
+        #expect(sent > QueueLimits.capacity && sent < QueueLimits.capacity + 5000)
+        #expect(counted.bypassed > 0 && counted.dropped == 0)
+        #expect(flow.receiver.receive(within: .seconds(1)) == [7])
+        try await network.unshape()
+    }
+
+    @Test
+    func `the worker ends with its agent, and the rules with it`() async throws {
+        let rules = ShapingRules(
+            name: "moonquake_e",
+            pass: [],
+            match: Self.bothWays,
+            impairment: Impairment(delay: PacketDelay(delayMs: 10)),
+            seed: 1
+        )
+        var shaper: LinuxQueueShaper? = LinuxQueueShaper(worker: [try QueueNetwork.fixture()])
+        try await shaper?.shape(rules, in: network.near)
+        #expect(try network.tables() == ["moonquake_e"])
+        shaper = nil
+        let clock = ContinuousClock()
+        let start = clock.now
+        while try !network.tables().isEmpty, clock.now - start < .seconds(5) {}
+        print("the rules were gone \((clock.now - start).spelled) after the agent's end")
+        #expect(try network.tables().isEmpty)
+    }
+
+    @Test
+    func `a lease ends although its namespace has lost its name`() async throws {
+        try await network.shape(Impairment(delay: PacketDelay(delayMs: 10)), Self.bothWays)
+        try QueueNetwork.ip("netns del \(network.near.path.split(separator: "/").last ?? "")")
+        #expect(try await network.count() != nil)
+        try await network.unshape()
+        #expect(try await network.count() == nil)
+        let error = await #expect(throws: KernelError.self) {
+            try await network.shape(Impairment(delay: PacketDelay(delayMs: 10)), Self.bothWays)
+        }
+        #expect(error?.kind == .gone)
+    }
+
+    @Test
     func `when the worker is killed packets flow at once and no rule is left`() async throws {
         try await network.shape(
             Impairment(loss: .random(share: 1, correlation: 0)),

@@ -32,7 +32,8 @@ struct pq_impairment {
     enum pq_distribution distribution;
     bool preserve_order;
     enum pq_loss_kind loss_kind;
-    /// Random: share, correlation. Gilbert–Elliott: bad, good, loss in bad, loss in good. Four states: p13, p31, p32, p23, p14.
+    /// Random: share, correlation. Gilbert–Elliott: bad, good, loss in bad, loss in good.
+    /// Four states: p13, p31, p32, p23, p14.
     double loss[5];
     struct pq_share duplicate;
     struct pq_share corrupt;
@@ -121,6 +122,8 @@ struct pq_counts {
     uint64_t repeated;
     /// Packets that the traffic share left out.
     uint64_t outside;
+    /// Packets that passed because too many waited.
+    uint64_t bypassed;
     uint64_t dropped;
     uint64_t duplicated;
     uint64_t corrupted;
@@ -130,6 +133,8 @@ struct pq_counts {
     double waited_ns;
     double asked_ns;
     uint64_t waiting;
+    /// Whether all that the kernel held ready is in these figures.
+    bool is_complete;
     /// Verdicts that the kernel refused: it had dropped the packet meanwhile.
     uint64_t refused;
 };

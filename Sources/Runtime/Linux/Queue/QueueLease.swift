@@ -60,22 +60,25 @@ final class QueueLease {
         var released: UInt64 = 0
         var waited = 0.0
         var apart: UInt64 = 0
+        var isComplete = true
         for directed in lanes {
             let counts = directed.lane.counts
             received += counts.received
             released += counts.released
             waited += counts.waited_ns
             apart += counts.repeated + counts.outside
+            isComplete = isComplete && counts.is_complete
+            count.bypassed += counts.bypassed
             count.dropped += counts.dropped + counts.refused
             count.duplicated += counts.duplicated
             count.corrupted += counts.corrupted
             count.reordered += counts.reordered
         }
         // The counter was read first, so what came in between only makes `received` the larger.
-        let missed = passes > received ? passes - received : 0
+        let missed = isComplete && passes > received ? passes - received : 0
         count.matched = max(passes, received) - apart
         if lanes.allSatisfy(\.lane.failsOpen) {
-            count.bypassed = missed
+            count.bypassed += missed
         } else {
             count.dropped += missed
         }
