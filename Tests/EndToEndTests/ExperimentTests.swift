@@ -21,6 +21,7 @@ struct ExperimentTests {
         Expected(file: "nginx-paused-worker", faults: ["process.pause"]),
         Expected(file: "redis-restart", faults: ["process.kill"]),
         Expected(file: "cache-partition", faults: ["network.partition"]),
+        Expected(file: "slow-cache", faults: ["network.latency"]),
         Expected(file: "one-way-partition", faults: ["network.partition"]),
         Expected(
             file: "backend-partition",

@@ -68,7 +68,7 @@ package final class TerminalProgress: RunObserver, Sendable {
 
     private func line(for event: RunEvent) -> String {
         let time = Self.clock(event.offsetMs)
-        let text = event.text.escapedForDisplay(limit: 2000)
+        let text = event.text.replacing("\t", with: "  ").escapedForDisplay(limit: 2000)
         let painted =
             switch event.kind {
             case .phase: style.paint(text, .bold)
