@@ -107,8 +107,16 @@ let package = Package(
                 "ChaosSimulation",
             ]
         ),
+        tests(
+            "Docs",
+            [
+                "ChaosFaults", "ChaosModel", "ChaosScript", "ChaosSteadyState", "moonquake",
+                subprocess, system,
+            ]
+        ),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
+        tests("EndToEnd", ["ChaosModel", "moonquake"]),
         tests(
             "Script",
             [

@@ -50,7 +50,7 @@ struct CheckCommand: AsyncParsableCommand {
         }
         let definition = loaded.definition
         let faults = rehearsal.faults.count
-        let metrics = definition.steadyState.metrics.count
+        let metrics = (rehearsal.steadyState ?? definition.steadyState).metrics.count
         Console.output(
             "\(file): \"\(definition.name.escapedForDisplay)\" is well-formed: \(faults) "
                 + "\(faults == 1 ? "fault" : "faults"), \(metrics) \(metrics == 1 ? "metric" : "metrics")"
@@ -71,7 +71,11 @@ struct CheckCommand: AsyncParsableCommand {
             runID: RunID.make(),
             seed: script.chosenSeed,
             surroundings: await RunWiring(state: state, script: script)
-                .surroundings(for: loaded.definition, body: body, observer: SilentObserver())
+                .surroundings(
+                    of: rehearsal.steadyState ?? loaded.definition.steadyState,
+                    body: body,
+                    observer: SilentObserver()
+                )
         )
         let report = await runner.plan()
         for event in report.timeline where event.kind == .plan { Console.output("  \(event.text)") }

@@ -45,7 +45,7 @@ struct RunCommand: AsyncParsableCommand {
             runID: RunID.make(),
             seed: script.chosenSeed,
             surroundings: await RunWiring(state: state, script: script).surroundings(
-                for: loaded.definition,
+                of: rehearsal.steadyState ?? loaded.definition.steadyState,
                 body: body,
                 observer: observer
             )

@@ -14,9 +14,9 @@ struct RunWiring {
     var state: StateOptions
     var script: ScriptOptions
 
-    /// The surroundings of a run of an experiment with a body.
+    /// The surroundings of a run that watches a steady state, and whose body computes its Lua metrics.
     func surroundings(
-        for experiment: ExperimentDefinition,
+        of steadyState: SteadyStateDefinition,
         body: any RunBody,
         observer: any RunObserver
     ) async -> RunSurroundings {
@@ -30,7 +30,7 @@ struct RunWiring {
             faults: .all,
             time: LinuxTime(),
             protectedEndpoints: Self.sessionPeer
-                + (await Self.metricSources(experiment.steadyState.metrics)),
+                + (await Self.metricSources(steadyState.metrics)),
             protectedProcesses: LinuxHost().ancestry(),
             observer: observer
         )
@@ -43,7 +43,7 @@ struct RunWiring {
             enterNamespace: { name in try LinuxNamespaces.enter(name) },
             evaluateLua: { name in await body.evaluate(metric: name) },
             resolve: { selector in
-                try resolver.candidates(selector).compactMap { target in
+                try resolver.seen(selector).compactMap { target in
                     if case .process(_, let identity) = target { identity } else { nil }
                 }
             }

@@ -122,7 +122,10 @@ struct FaultContractTests {
         var declared = 0
         for case let file as URL in files where file.pathExtension == "swift" {
             let text = try String(contentsOf: file, encoding: .utf8)
-            declared += text.components(separatedBy: ": Fault {").count - 1
+            declared +=
+                text.components(separatedBy: "package struct ").filter { declaration in
+                    declaration.prefix { $0 != "{" }.hasSuffix("Fault ")
+                }.count
         }
         #expect(declared == FaultCatalogue.all.types.count)
     }

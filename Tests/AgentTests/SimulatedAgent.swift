@@ -94,7 +94,7 @@ private final class EventRelay: Sendable {
 
 /// One spec of each fault, over a machine that has a target for it.
 enum SampleFault: String, CaseIterable, Sendable {
-    case partition, partitionJournaled, pause, kill, killSupervised, killRestarted, noop
+    case latency, partition, partitionJournaled, pause, kill, killSupervised, killRestarted, noop
 
     func prepare(_ kernel: SimulatedKernel) {
         kernel.change { world in
@@ -111,6 +111,12 @@ enum SampleFault: String, CaseIterable, Sendable {
 
     var spec: FaultSpec {
         switch self {
+        case .latency:
+            FaultSpec(
+                fault: "network.latency",
+                target: TargetSelector(kind: .netns, options: ["name": "shop"]),
+                options: ["to": "db.test", "delay": "100ms"]
+            )
         case .partition, .partitionJournaled:
             FaultSpec(
                 fault: "network.partition",

@@ -1,5 +1,6 @@
 // What the gate admits and what it refuses, with its words.
 
+import ChaosFaults
 import ChaosModel
 import Testing
 
@@ -85,16 +86,25 @@ struct BlastRadiusGateTests {
     }
 
     @Test
-    func `a network fault that cannot be narrowed to the share of traffic is refused`() {
+    func `a network fault is narrowed to the share of traffic, or refused`() throws {
         let gate = BlastRadiusGate(BlastRadius(traffic: 0.1))
-        let partition = FaultSpec(
-            fault: "network.partition",
-            target: TargetSelector(kind: .netns, options: ["name": "shop"]),
-            options: [:]
-        )
-        #expect(throws: DefinitionError.self) {
-            try gate.admitTraffic(of: partition, descriptor: nil)
+        let netns = TargetSelector(kind: .netns, options: ["name": "shop"])
+        func spec(_ fault: String, _ options: [String: ParameterValue] = [:]) -> FaultSpec {
+            FaultSpec(fault: fault, target: netns, options: options)
         }
-        #expect(throws: Never.self) { try gate.admitTraffic(of: spec(), descriptor: nil) }
+        let latency = FaultCatalogue.all["network.latency"]?.descriptor
+        let partition = FaultCatalogue.all["network.partition"]?.descriptor
+        #expect(throws: DefinitionError.self) {
+            try gate.narrow(spec("network.partition"), descriptor: partition)
+        }
+        let narrowed = try gate.narrow(spec("network.latency"), descriptor: latency)
+        #expect(narrowed.options["traffic"] == "10%")
+        let less = spec("network.latency", ["traffic": "5%"])
+        #expect(try gate.narrow(less, descriptor: latency) == less)
+        let error = #expect(throws: DefinitionError.self) {
+            try gate.narrow(spec("network.latency", ["traffic": "20%"]), descriptor: latency)
+        }
+        #expect(error?.problem == "traffic is 20%, over blast_radius.traffic (10%)")
+        #expect(try gate.narrow(self.spec(), descriptor: nil) == self.spec())
     }
 }

@@ -13,54 +13,9 @@ struct OwnerTests {
 
     init() throws { network = try TestNetwork() }
 
-    /// The fixture beside the test bundle.
-    private static func fixture() throws -> String {
-        let own = try #require(ProcFile.link("/proc/self/exe"))
-        let folder = own.split(separator: "/").dropLast().joined(separator: "/")
-        let path = "/\(folder)/hold-rules"
-        guard access(path, X_OK) != 0 else { return path }
-        // The tests run in a bundle that another program loads: look beside the bundle.
-        let bundle = try #require(CommandLine.arguments.first { $0.contains(".xctest") })
-        let beside = bundle.split(separator: "/").dropLast().joined(separator: "/")
-        return "/\(beside)/hold-rules"
-    }
-
-    /// A process that holds an owned table, killed at the end.
-    private final class Holder {
-        let pid: pid_t
-        private var isEnded = false
-
-        init(_ name: String, _ address: String, in namespace: NetworkNamespace) throws {
-            var ends: [Int32] = [0, 0]
-            #expect(pipe(&ends) == 0)
-            let reader = Descriptor(ends[0])
-            let writer = Descriptor(ends[1])
-            let path = try OwnerTests.fixture()
-            pid = try Spawn.start(
-                path,
-                [path, "hold", namespace.path, String(namespace.inode), name, address],
-                output: writer.number,
-                newSession: true
-            )
-            #expect(Poll.firstReadable([reader.number], within: .seconds(10)) != nil)
-            var text = [UInt8](repeating: 0, count: 5)
-            #expect(read(reader.number, &text, 5) == 5)
-            #expect(String(decoding: text, as: UTF8.self) == "held\n")
-        }
-
-        func end() {
-            guard !isEnded else { return }
-            isEnded = true
-            kill(pid, SIGKILL)
-            Spawn.reap(pid)
-        }
-
-        deinit { end() }
-    }
-
     @Test
     func `an owned table is gone at once when its holder is killed`() throws {
-        let holder = try Holder("moonquake_h", "10.9.0.2", in: network.near)
+        let holder = try RuleHolder("moonquake_h", "10.9.0.2", in: network.near)
         let before = try filter.count("moonquake_h", with: .nftOwner, in: network.near)
         #expect(before == PacketCount(packets: 0, bytes: 0))
         let clock = ContinuousClock()
@@ -78,7 +33,7 @@ struct OwnerTests {
 
     @Test
     func `an owned table of a live process is left alone, and said so`() throws {
-        let holder = try Holder("moonquake_h", "10.9.0.2", in: network.near)
+        let holder = try RuleHolder("moonquake_h", "10.9.0.2", in: network.near)
         let error = #expect(throws: KernelError.self) {
             try filter.remove("moonquake_h", with: .nftOwner, in: network.near)
         }
@@ -93,7 +48,7 @@ struct OwnerTests {
         let output = try TestNetwork.output(
             "setpriv",
             [
-                "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", Self.fixture(),
+                "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", RuleHolder.fixture(),
                 "engines",
             ],
             in: network.near
@@ -112,7 +67,7 @@ struct OwnerTests {
 
     @Test
     func `without CAP_SYS_ADMIN entering a namespace says what it needs`() throws {
-        let enter = [try Self.fixture(), "enter", network.nearName]
+        let enter = [try RuleHolder.fixture(), "enter", network.nearName]
         #expect(try TestNetwork.output(enter[0], Array(enter.dropFirst())) == "entered\n")
         let options = ["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"]
         #expect(
@@ -138,7 +93,7 @@ struct OwnerTests {
                 "-m", "sh", "-c", "mount --bind /dev/null \"$1\" && exec \"$2\" engines", "sh",
                 library,
             ]
-                + [Self.fixture()],
+                + [RuleHolder.fixture()],
             in: network.near
         )
         #expect(output.contains("nft-owner: "))
@@ -147,7 +102,7 @@ struct OwnerTests {
     }
 
     @Test
-    func `the context of a namespace is freed with its last table`() throws {
+    func `a namespace has one context, which is kept for the next table`() throws {
         let namespace = network.near
         let rules = PacketRules(name: "moonquake_f", pass: [], drop: [PacketMatch(.egress)])
         func sockets() throws -> Int {
@@ -169,7 +124,13 @@ struct OwnerTests {
         #expect(try sockets() == 0)
         try filter.add(rules, with: .nftOwner, in: namespace)
         #expect(try sockets() == 1)
+        // Closing a context takes the kernel 14 ms, which no revert should wait for.
+        for _ in 0..<2 {
+            try filter.remove(rules.name, with: .nftOwner, in: namespace)
+            #expect(try sockets() == 1)
+            try filter.add(rules, with: .nftOwner, in: namespace)
+            #expect(try sockets() == 1)
+        }
         try filter.remove(rules.name, with: .nftOwner, in: namespace)
-        #expect(try sockets() == 0)
     }
 }

@@ -50,6 +50,25 @@ final class TestSocket: Sendable {
         return recv(receiver.descriptor.number, &byte, 1, 0) == 1
     }
 
+    /// Sends a datagram; false when it did not go out.
+    func send(_ bytes: [UInt8], to port: Int, at address: String) -> Bool {
+        Self.with(address, port) { peer, length in
+            sendto(descriptor.number, bytes, bytes.count, 0, peer, length)
+        } == bytes.count
+    }
+
+    /// A datagram that is there already.
+    func receive() -> [UInt8]? {
+        var buffer = [UInt8](repeating: 0, count: 2048)
+        let count = recv(descriptor.number, &buffer, buffer.count, 0)
+        return count < 0 ? nil : Array(buffer[..<count])
+    }
+
+    /// Waits until a datagram is there, or not.
+    func wait(milliseconds: Int) {
+        _ = Poll.firstReadable([descriptor.number], within: .milliseconds(milliseconds))
+    }
+
     /// Whether a connection to `listener` comes about.
     func connects(to listener: TestSocket, at address: String) -> Bool {
         let number = descriptor.number

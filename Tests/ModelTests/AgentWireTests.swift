@@ -208,7 +208,7 @@ struct `The wire between runner and agent` {
             AgentHello(version: "1", pid: 1, userID: 0, bootID: "b", leftovers: [])
         )
         #expect(
-            line == #"{"boot_id":"b","leftovers":[],"pid":1,"protocol_version":1,"#
+            line == #"{"boot_id":"b","leftovers":[],"pid":1,"protocol_version":1,"settled":[],"#
                 + #""user_id":0,"version":"1"}"#
         )
         let match = try WireJSON.line(PacketMatch(.egress, isIPv6: true))

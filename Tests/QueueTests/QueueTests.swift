@@ -17,7 +17,7 @@ struct QueueTests {
 
     @Test
     func `the engine works here, and trying it out leaves nothing`() throws {
-        #expect(try network.shaper.obstacle(in: network.near) == nil)
+        #expect(try network.shaper.absence(in: network.near) == nil)
         #expect(try network.tables().isEmpty)
     }
 

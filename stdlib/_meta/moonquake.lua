@@ -203,6 +203,145 @@ fault = {}
 fault.network = {}
 fault.process = {}
 
+---@class moonquake.fault.network.latency
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field delay string How late packets are.
+---@field jitter? string How far the delay varies around that, at most as far as the delay. Default: "0ms".
+---@field correlation? string How far a packet's delay follows the one before. Default: "0%".
+---@field distribution? "uniform"|"normal"|"pareto" How the delay varies: within the jitter (uniform), or with the jitter as its deviation. Default: "uniform".
+---@field preserve_order? boolean Keep packets in order although their delays differ; jitter alone reorders them. Default: false.
+---@field to? string|string[] Far ends: addresses, networks or host names (all their addresses), with a port or without.
+---@field from? string|string[] Near ends: only packets of these addresses, with a port or without.
+---@field port? integer|integer[] Ports of the far ends, TCP and UDP.
+---@field protocol? "tcp"|"udp"|"icmp"|("tcp"|"udp"|"icmp")[] Protocols; without it all, ICMP included.
+---@field direction? "both"|"egress"|"ingress" Packets to the far ends (egress), from them (ingress), or both. Default: "both".
+---@field interface? string Only packets on this interface; without it all but the loopback.
+---@field exclude? string|string[] Far ends to leave alone.
+---@field exclude_ports? integer|integer[] Ports to leave alone, at either end, in both directions.
+---@field traffic? string The share of what matches that is hit. Default: "100%".
+---@field traffic_by? "connection"|"packet" Whether that is a share of connections, each wholly in or out, or of packets. Default: "connection".
+---@field engine? "auto"|"netem"|"nfqueue" What carries the fault; auto takes the best that works. Default: "auto".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Delays packets between the target and the far ends named.
+---@param options moonquake.fault.network.latency
+---@return moonquake.Fault
+function fault.network.latency(options) end
+
+---@class moonquake.fault.network.loss
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field percent? string The share of packets that is lost, each by itself.
+---@field correlation? string How far a packet follows the one before. Default: "0%".
+---@field gilbert_elliott? string|string[] Bursts, instead of percent: the chances to turn bad and to turn good again, then the loss in bad times (100%) and in good times (0%).
+---@field state? string|string[] Bursts by the 4-state model, instead of percent: p13, p31, p32, p23, p14.
+---@field to? string|string[] Far ends: addresses, networks or host names (all their addresses), with a port or without.
+---@field from? string|string[] Near ends: only packets of these addresses, with a port or without.
+---@field port? integer|integer[] Ports of the far ends, TCP and UDP.
+---@field protocol? "tcp"|"udp"|"icmp"|("tcp"|"udp"|"icmp")[] Protocols; without it all, ICMP included.
+---@field direction? "both"|"egress"|"ingress" Packets to the far ends (egress), from them (ingress), or both. Default: "both".
+---@field interface? string Only packets on this interface; without it all but the loopback.
+---@field exclude? string|string[] Far ends to leave alone.
+---@field exclude_ports? integer|integer[] Ports to leave alone, at either end, in both directions.
+---@field traffic? string The share of what matches that is hit. Default: "100%".
+---@field traffic_by? "connection"|"packet" Whether that is a share of connections, each wholly in or out, or of packets. Default: "connection".
+---@field engine? "auto"|"netem"|"nfqueue" What carries the fault; auto takes the best that works. Default: "auto".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Loses packets between the target and the far ends named.
+---@param options moonquake.fault.network.loss
+---@return moonquake.Fault
+function fault.network.loss(options) end
+
+---@class moonquake.fault.network.duplicate
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field percent string The share of packets that it happens to.
+---@field correlation? string How far a packet follows the one before. Default: "0%".
+---@field to? string|string[] Far ends: addresses, networks or host names (all their addresses), with a port or without.
+---@field from? string|string[] Near ends: only packets of these addresses, with a port or without.
+---@field port? integer|integer[] Ports of the far ends, TCP and UDP.
+---@field protocol? "tcp"|"udp"|"icmp"|("tcp"|"udp"|"icmp")[] Protocols; without it all, ICMP included.
+---@field direction? "both"|"egress"|"ingress" Packets to the far ends (egress), from them (ingress), or both. Default: "both".
+---@field interface? string Only packets on this interface; without it all but the loopback.
+---@field exclude? string|string[] Far ends to leave alone.
+---@field exclude_ports? integer|integer[] Ports to leave alone, at either end, in both directions.
+---@field traffic? string The share of what matches that is hit. Default: "100%".
+---@field traffic_by? "connection"|"packet" Whether that is a share of connections, each wholly in or out, or of packets. Default: "connection".
+---@field engine? "auto"|"netem"|"nfqueue" What carries the fault; auto takes the best that works. Default: "auto".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Sends packets between the target and the far ends named twice.
+---@param options moonquake.fault.network.duplicate
+---@return moonquake.Fault
+function fault.network.duplicate(options) end
+
+---@class moonquake.fault.network.corrupt
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field percent string The share of packets that it happens to.
+---@field correlation? string How far a packet follows the one before. Default: "0%".
+---@field to? string|string[] Far ends: addresses, networks or host names (all their addresses), with a port or without.
+---@field from? string|string[] Near ends: only packets of these addresses, with a port or without.
+---@field port? integer|integer[] Ports of the far ends, TCP and UDP.
+---@field protocol? "tcp"|"udp"|"icmp"|("tcp"|"udp"|"icmp")[] Protocols; without it all, ICMP included.
+---@field direction? "both"|"egress"|"ingress" Packets to the far ends (egress), from them (ingress), or both. Default: "both".
+---@field interface? string Only packets on this interface; without it all but the loopback.
+---@field exclude? string|string[] Far ends to leave alone.
+---@field exclude_ports? integer|integer[] Ports to leave alone, at either end, in both directions.
+---@field traffic? string The share of what matches that is hit. Default: "100%".
+---@field traffic_by? "connection"|"packet" Whether that is a share of connections, each wholly in or out, or of packets. Default: "connection".
+---@field engine? "auto"|"netem"|"nfqueue" What carries the fault; auto takes the best that works. Default: "auto".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Flips a bit of packets between the target and the far ends named.
+---@param options moonquake.fault.network.corrupt
+---@return moonquake.Fault
+function fault.network.corrupt(options) end
+
+---@class moonquake.fault.network.reorder
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field percent string The share of packets that it happens to.
+---@field correlation? string How far a packet follows the one before. Default: "0%".
+---@field delay? string How long the packets wait that are overtaken. Default: "10ms".
+---@field to? string|string[] Far ends: addresses, networks or host names (all their addresses), with a port or without.
+---@field from? string|string[] Near ends: only packets of these addresses, with a port or without.
+---@field port? integer|integer[] Ports of the far ends, TCP and UDP.
+---@field protocol? "tcp"|"udp"|"icmp"|("tcp"|"udp"|"icmp")[] Protocols; without it all, ICMP included.
+---@field direction? "both"|"egress"|"ingress" Packets to the far ends (egress), from them (ingress), or both. Default: "both".
+---@field interface? string Only packets on this interface; without it all but the loopback.
+---@field exclude? string|string[] Far ends to leave alone.
+---@field exclude_ports? integer|integer[] Ports to leave alone, at either end, in both directions.
+---@field traffic? string The share of what matches that is hit. Default: "100%".
+---@field traffic_by? "connection"|"packet" Whether that is a share of connections, each wholly in or out, or of packets. Default: "connection".
+---@field engine? "auto"|"netem"|"nfqueue" What carries the fault; auto takes the best that works. Default: "auto".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Lets packets between the target and the far ends named overtake others.
+---@param options moonquake.fault.network.reorder
+---@return moonquake.Fault
+function fault.network.reorder(options) end
+
+---@class moonquake.fault.network.bandwidth
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field rate string The most bits a second, in each direction.
+---@field burst? string How much may go at once after a pause; without it what goes in 10ms, at least ten full packets.
+---@field limit? string How much may wait before the rest is lost; without it what goes in 200ms, at least the burst.
+---@field to? string|string[] Far ends: addresses, networks or host names (all their addresses), with a port or without.
+---@field from? string|string[] Near ends: only packets of these addresses, with a port or without.
+---@field port? integer|integer[] Ports of the far ends, TCP and UDP.
+---@field protocol? "tcp"|"udp"|"icmp"|("tcp"|"udp"|"icmp")[] Protocols; without it all, ICMP included.
+---@field direction? "both"|"egress"|"ingress" Packets to the far ends (egress), from them (ingress), or both. Default: "both".
+---@field interface? string Only packets on this interface; without it all but the loopback.
+---@field exclude? string|string[] Far ends to leave alone.
+---@field exclude_ports? integer|integer[] Ports to leave alone, at either end, in both directions.
+---@field traffic? string The share of what matches that is hit. Default: "100%".
+---@field traffic_by? "connection"|"packet" Whether that is a share of connections, each wholly in or out, or of packets. Default: "connection".
+---@field engine? "auto"|"netem"|"nfqueue" What carries the fault; auto takes the best that works. Default: "auto".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Limits the rate between the target and the far ends named.
+---@param options moonquake.fault.network.bandwidth
+---@return moonquake.Fault
+function fault.network.bandwidth(options) end
+
 ---@class moonquake.fault.network.partition
 ---@field target moonquake.Target What to hit: target.netns, target.host, target.process.
 ---@field to? string|string[] Far ends: addresses, networks or host names (all their addresses), with a port or without.
@@ -213,6 +352,7 @@ fault.process = {}
 ---@field interface? string Only packets on this interface; without it all but the loopback.
 ---@field exclude? string|string[] Far ends to leave alone.
 ---@field exclude_ports? integer|integer[] Ports to leave alone, at either end, in both directions.
+---@field action? "drop"|"reject"|"reset" What senders are told: nothing (drop), ICMP prohibited (reject), or a TCP reset (reset). Default: "drop".
 ---@field engine? "auto"|"nft"|"iptables" What carries the rules; auto takes the best that works. Default: "auto".
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
 

@@ -11,35 +11,37 @@ import ChaosTargets
 /// Holds leases and puts them back.
 package actor Agent {
     /// A fault on one target.
-    private struct Lease {
+    struct Lease {
         let order: RevertOrder
         let injection: Task<InjectionResult, Never>
         var isSettled = false
         var revert: Task<RevertRecord, Never>?
         var timer: Task<Void, Never>?
+        /// Waits for the end of the process that is hit.
+        var watch: Task<Void, Never>?
     }
 
-    private typealias InjectionResult = Result<LeaseRecord, FaultError>
+    typealias InjectionResult = Result<LeaseRecord, FaultError>
 
-    private let kernel: Kernel
-    private let catalogue: FaultCatalogue
-    private let store: any JournalStore
-    private let version: String
+    let kernel: Kernel
+    let catalogue: FaultCatalogue
+    let store: any JournalStore
+    let version: String
     /// What terms and deadlines are measured by; a test may stop it while the faults' own waits go on.
-    private let clock: any TimePort
-    private let emit: @Sendable (AgentEvent) -> Void
+    let clock: any TimePort
+    let emit: @Sendable (AgentEvent) -> Void
 
-    private var greeting: AgentCall.Hello?
-    private var resolver: TargetResolver
-    private var journal: Journal?
-    private var leases: [LeaseID: Lease] = [:]
-    private var order: [LeaseID] = []
-    private var serial = 0
+    var greeting: AgentCall.Hello?
+    var resolver: TargetResolver
+    var journal: Journal?
+    var leases: [LeaseID: Lease] = [:]
+    var order: [LeaseID] = []
+    var serial = 0
     /// Goes up when everything is put back, so that a fault still being planned then is not made after it.
-    private var generation = 0
-    private var renewedAt: Instant
-    private var watchdog: Task<Void, Never>?
-    private var isLeaving = false
+    var generation = 0
+    var renewedAt: Instant
+    var watchdog: Task<Void, Never>?
+    var isLeaving = false
 
     /// Makes an agent.
     ///
@@ -131,8 +133,22 @@ package actor Agent {
             pid: kernel.host.ancestry().first ?? 0,
             userID: kernel.host.userID(),
             bootID: (try? kernel.host.bootID()) ?? "",
-            leftovers: leftovers
+            leftovers: leftovers,
+            settled: try settled(of: hello.run)
         )
+    }
+
+    /// What an agent of this run that has ended had put back itself: its runner may not have heard of it.
+    private func settled(of run: String) throws(AgentFailure) -> [RevertRecord] {
+        do throws(JournalError) {
+            var records: [RevertRecord] = []
+            for lines in try store.closedLines(of: run) {
+                records += try JournalState(lines: lines).reverted
+            }
+            return records
+        } catch {
+            throw AgentFailure(error)
+        }
     }
 
     private func recover() async throws(AgentFailure) -> [RecoveryRecord] {
@@ -143,270 +159,9 @@ package actor Agent {
         }
     }
 
-    // MARK: Planning
-
-    private func plan(_ call: AgentCall.PlanCall) async throws(AgentFailure) -> PlanReply {
-        let (fault, _) = try instance(of: call.spec)
-        let candidates: [Target]
-        do throws(TargetError) {
-            candidates = try resolver.candidates(call.spec.target)
-        } catch {
-            throw AgentFailure(error, fault: call.spec.fault, at: call.spec.location)
-        }
-        let chosen: [Target]
-        do throws(ParameterProblem) {
-            chosen = try call.limit.choose(from: candidates, seed: call.seed)
-        } catch {
-            let problem = DefinitionError(
-                call.spec.fault,
-                "\(call.spec.target) \(error.text)",
-                at: call.spec.location
-            )
-            throw AgentFailure(.definition, problem.description)
-        }
-        var planned: [PlannedTarget] = []
-        for target in chosen {
-            let plan = try await plan(fault, call.spec, target, lease: LeaseID("planned"))
-            planned.append(
-                PlannedTarget(
-                    target: target,
-                    changes: plan.changes,
-                    heldBy: plan.holder,
-                    engine: plan.engine
-                )
-            )
-        }
-        return PlanReply(candidates: candidates.count, targets: planned)
-    }
-
-    private func instance(of spec: FaultSpec) throws(AgentFailure) -> (FaultInstance, Parameters) {
-        do throws(DefinitionError) {
-            return try catalogue.instance(spec)
-        } catch {
-            throw AgentFailure(.definition, error.description)
-        }
-    }
-
-    private func plan(
-        _ fault: FaultInstance,
-        _ spec: FaultSpec,
-        _ target: Target,
-        lease: LeaseID
-    ) async throws(AgentFailure) -> FaultPlan<ParameterValue> {
-        let protection: String?
-        do throws(TargetError) {
-            protection = try resolver.protection(of: target)
-        } catch {
-            throw AgentFailure(error, fault: spec.fault, at: spec.location)
-        }
-        if let protection {
-            throw AgentFailure(
-                .definition,
-                "\(spec.fault): \(target) is protected: it is \(protection)"
-            )
-        }
-        let context = PlanContext(
-            lease: lease,
-            protectedEndpoints: greeting?.protectedEndpoints ?? []
-        )
-        do throws(FaultError) {
-            return try await fault.plan(target, context, kernel)
-        } catch {
-            throw AgentFailure(error, fault: spec.fault, at: spec.location)
-        }
-    }
-
-    // MARK: Injecting
-
-    private func inject(_ call: AgentCall.InjectCall) async throws(AgentFailure) -> [LeaseRecord] {
-        guard greeting != nil, !isLeaving else {
-            throw AgentFailure(
-                .protocol,
-                "the agent takes no faults: it was not greeted, or is leaving"
-            )
-        }
-        let generation = generation
-        let (fault, parameters) = try instance(of: call.spec)
-        guard let type = catalogue[call.spec.fault] else {
-            throw AgentFailure(.protocol, "unknown fault \(call.spec.fault)")
-        }
-        let deadline = min(
-            parameters[FaultDescriptor.duration] ?? .seconds(call.deadlineMs / 1000),
-            .seconds(call.deadlineMs / 1000)
-        )
-        var made: [LeaseRecord] = []
-        for target in call.targets {
-            do throws(AgentFailure) {
-                let lease = try await grant(fault, type, call.spec, target, in: generation)
-                made.append(try await result(of: lease, spec: call.spec, deadline: deadline))
-            } catch {
-                throw await undoPartial(made.map(\.lease), after: error)
-            }
-        }
-        return made
-    }
-
-    /// Writes the undo down and starts to make the fault.
-    private func grant(
-        _ fault: FaultInstance,
-        _ type: FaultType,
-        _ spec: FaultSpec,
-        _ target: Target,
-        in generation: Int
-    ) async throws(AgentFailure) -> LeaseID {
-        serial += 1
-        let lease = LeaseID("\(greeting?.run.suffix(6) ?? "")\(serial)")
-        let plan = try await plan(fault, spec, target, lease: lease)
-        guard !isLeaving, generation == self.generation else {
-            throw AgentFailure(.injection, "\(spec.fault): the run is being rolled back")
-        }
-        do throws(JournalError) {
-            try openJournal().grant(lease, fault: type.descriptor, target: target, plan: plan)
-        } catch {
-            throw AgentFailure(error)
-        }
-        let kernel = kernel
-        let injection = Task { () -> InjectionResult in
-            do throws(FaultError) {
-                try await fault.inject(plan.undo, kernel)
-                let effect = try await fault.verify(plan.undo, kernel)
-                return .success(
-                    LeaseRecord(
-                        lease: lease,
-                        target: target,
-                        heldBy: plan.holder,
-                        engine: plan.engine,
-                        effect: effect
-                    )
-                )
-            } catch {
-                return .failure(error)
-            }
-        }
-        let revert = RevertOrder(lease: lease, fault: type, target: target, undo: plan.undo)
-        leases[lease] = Lease(order: revert, injection: injection)
-        order.append(lease)
-        return lease
-    }
-
-    /// Waits until a fault is made, and starts the clock of its lease.
-    private func result(
-        of lease: LeaseID,
-        spec: FaultSpec,
-        deadline: Duration
-    ) async throws(AgentFailure) -> LeaseRecord {
-        guard let injection = leases[lease]?.injection else {
-            throw AgentFailure(.injection, "\(spec.fault): reverted while it was being made")
-        }
-        let result = await injection.value
-        leases[lease]?.isSettled = true
-        switch result {
-        case .success(let record):
-            guard leases[lease] != nil, leases[lease]?.revert == nil else {
-                throw AgentFailure(.injection, "\(spec.fault): reverted while it was being made")
-            }
-            do throws(JournalError) {
-                try openJournal().injected(lease, seen: record.effect.seen)
-            } catch {
-                throw await undoPartial([lease], after: AgentFailure(error))
-            }
-            startTimer(of: lease, after: deadline)
-            return record
-        case .failure(let error):
-            let failure = AgentFailure(error, fault: spec.fault, at: spec.location)
-            throw await undoPartial([lease], after: failure)
-        }
-    }
-
-    private func undoPartial(_ made: [LeaseID], after failure: AgentFailure) async -> AgentFailure {
-        let records = await revert(made, onlyThese: true)
-        let leaked = records.filter { $0.outcome == .leaked }
-        guard let first = leaked.first else { return failure }
-        return AgentFailure(
-            .leaked,
-            "\(failure.message); and it could not be put back: \(first.seen)"
-        )
-    }
-
-    // MARK: Reverting
-
-    /// Puts back these leases, newest first; an empty list means all.
-    private func revert(_ asked: [LeaseID], onlyThese: Bool = false) async -> [RevertRecord] {
-        let isAll = asked.isEmpty && !onlyThese
-        if isAll { generation += 1 }
-        let wanted = isAll ? Set(leases.keys) : Set(asked)
-        let newestFirst = order.reversed().filter(wanted.contains)
-        let settled = newestFirst.filter { leases[$0]?.isSettled == true }
-        let beingMade = newestFirst.filter { leases[$0]?.isSettled != true }
-        var records: [RevertRecord] = []
-        for lease in settled + beingMade {
-            guard let task = revertTask(of: lease) else { continue }
-            records.append(await task.value)
-        }
-        return records
-    }
-
-    /// The task that puts a lease back, started once.
-    private func revertTask(of id: LeaseID) -> Task<RevertRecord, Never>? {
-        guard let lease = leases[id] else { return nil }
-        if let running = lease.revert { return running }
-        let task = Task { await self.carryOut(lease) }
-        leases[id]?.revert = task
-        return task
-    }
-
-    private func carryOut(_ lease: Lease) async -> RevertRecord {
-        if !lease.isSettled { _ = await lease.injection.value }
-        lease.timer?.cancel()
-        let record = await lease.order.carryOut(on: kernel)
-        // The fault is back whether or not that can be written down; the next recovery would find the same.
-        try? journal?.reverted(record.lease, outcome: record.outcome, seen: record.seen)
-        if record.outcome == .leaked {
-            leases[record.lease]?.revert = nil
-        } else {
-            leases[record.lease] = nil
-            order.removeAll { $0 == record.lease }
-        }
-        return record
-    }
-
-    // MARK: Clocks
-
-    /// Reverts everything when the runner has been silent for a term.
-    private func startWatchdog(term: Duration) {
-        watchdog?.cancel()
-        let time = clock
-        watchdog = Task { [weak self] in
-            while let due = await self?.renewedAt.advanced(by: term) {
-                if time.now >= due { break }
-                guard (try? await time.sleep(until: due)) != nil else { return }
-            }
-            await self?.renewalsStopped()
-        }
-    }
-
-    private func renewalsStopped() async {
-        isLeaving = true
-        emit(.orphaned(await revert([])))
-        closeJournal()
-    }
-
-    private func startTimer(of lease: LeaseID, after span: Duration) {
-        let time = clock
-        leases[lease]?.timer = Task { [weak self] in
-            guard (try? await time.sleep(for: span)) != nil else { return }
-            await self?.expire(lease)
-        }
-    }
-
-    private func expire(_ lease: LeaseID) async {
-        guard leases[lease]?.revert == nil, let task = revertTask(of: lease) else { return }
-        emit(.expired(await task.value))
-    }
-
     // MARK: Journal
 
-    private func openJournal() throws(JournalError) -> Journal {
+    func openJournal() throws(JournalError) -> Journal {
         if let journal { return journal }
         let run = greeting?.run ?? "unknown"
         let opened = try Journal(run: run, version: version, in: store, on: kernel)
@@ -414,34 +169,9 @@ package actor Agent {
         return opened
     }
 
-    private func closeJournal() {
+    func closeJournal() {
         guard leases.isEmpty else { return }
         try? journal?.close()
         journal = nil
-    }
-}
-
-extension AgentFailure {
-    init(_ error: JournalError) {
-        self.init(error.isPermission ? .unavailable : .injection, error.description)
-    }
-
-    init(_ error: TargetError, fault: String, at location: SourceLocation?) {
-        switch error {
-        case .noTarget(let problem): self.init(.definition, problem.description)
-        case .kernel(let error): self.init(FaultError(error), fault: fault, at: location)
-        }
-    }
-
-    init(_ error: FaultError, fault: String, at location: SourceLocation?) {
-        let kind: Kind =
-            switch error {
-            case .unavailable: .unavailable
-            case .kernel(let error) where error.kind == .notPermitted || error.kind == .unsupported:
-                .unavailable
-            case .refused: .definition
-            case .targetGone, .noEffect, .kernel: .injection
-            }
-        self.init(kind, DefinitionError(fault, error.description, at: location).description)
     }
 }

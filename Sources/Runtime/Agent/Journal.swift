@@ -93,6 +93,8 @@ struct JournalState {
     private(set) var bootID: String?
     /// The open leases, oldest first.
     private(set) var open: [JournalEntry] = []
+    /// The leases that were put back, in that order.
+    private(set) var reverted: [RevertRecord] = []
 
     /// Reads lines; one that cannot be read is an error only if it is not the last, which may be torn.
     init(lines: [String]) throws(JournalError) {
@@ -113,8 +115,27 @@ struct JournalState {
             run = entry.run ?? run
             bootID = entry.bootID
         case .granted: open.append(entry)
-        case .reverted: open.removeAll { $0.lease == entry.lease }
+        case .reverted:
+            guard let index = open.firstIndex(where: { $0.lease == entry.lease }) else { break }
+            note(entry, of: open.remove(at: index))
         case .injected, .revertFailed, .closed: break
         }
+    }
+
+    private mutating func note(_ entry: JournalEntry, of grant: JournalEntry) {
+        guard let lease = grant.lease, let fault = grant.fault, let target = grant.target else {
+            return
+        }
+        reverted.append(
+            RevertRecord(
+                lease: lease,
+                fault: fault,
+                target: target,
+                outcome: entry.outcome ?? .reverted,
+                effect: nil,
+                seen: entry.seen ?? "",
+                tookMs: 0
+            )
+        )
     }
 }

@@ -143,8 +143,14 @@ package actor AgentClient {
     }
 
     /// Renews until the agent is let go; an agent that has said nothing for a term is ended.
+    ///
+    /// A loop that was itself asleep for much longer than asked tells of a stopped runner, not of a silent agent:
+    /// then the silence counts from now.
     private func renew() async {
+        var wokenAt = time.now
         while !Task.isCancelled, lost == nil {
+            if time.now.since(wokenAt) > Self.renewalInterval * 2 { heardAt = time.now }
+            wokenAt = time.now
             let silence = time.now.since(heardAt)
             if silence > Self.term {
                 channel.kill()

@@ -73,19 +73,33 @@ package struct BlastRadiusGate: Sendable {
         )
     }
 
-    /// Refuses a fault that cannot be narrowed to the radius' share of traffic.
-    package func admitTraffic(of spec: FaultSpec, descriptor: FaultDescriptor?)
-        throws(DefinitionError)
-    {
-        guard radius.traffic < 1, spec.fault.hasPrefix("network."),
-            descriptor?.parameters.contains(where: { $0.name == "traffic" }) != true
-        else { return }
-        throw refusal(
-            spec,
-            "cannot be limited to blast_radius.traffic (\(MetricUnit.share.spelled(radius.traffic))): "
-                + "it hits all packets that match"
-        )
+    /// The fault, narrowed to the radius' share of traffic.
+    ///
+    /// One that says how much it hits is refused when that is more, and one that cannot be narrowed is refused.
+    package func narrow(
+        _ spec: FaultSpec,
+        descriptor: FaultDescriptor?
+    ) throws(DefinitionError) -> FaultSpec {
+        guard radius.traffic < 1, spec.fault.hasPrefix("network.") else { return spec }
+        let most = MetricUnit.share.spelled(radius.traffic)
+        guard descriptor?.parameters.contains(where: { $0.name == Self.traffic }) == true else {
+            throw refusal(
+                spec,
+                "cannot be limited to blast_radius.traffic (\(most)): it hits all packets that match"
+            )
+        }
+        guard case .string(let asked) = spec.options[Self.traffic] else {
+            var narrowed = spec
+            narrowed.options[Self.traffic] = .string(most)
+            return narrowed
+        }
+        guard let share = Units.share(asked), share <= radius.traffic else {
+            throw refusal(spec, "traffic is \(asked), over blast_radius.traffic (\(most))")
+        }
+        return spec
     }
+
+    private static let traffic = "traffic"
 
     private func atLeast(_ spec: FaultSpec) -> Int {
         guard case .number(let number) = spec.target.options[TargetOptions.atLeast.name] else {

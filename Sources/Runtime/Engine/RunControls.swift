@@ -129,14 +129,22 @@ package enum BodyError: Error, Sendable, CustomStringConvertible {
 package struct Rehearsal: Sendable {
     /// The faults it injected, in order, each once.
     package var faults: [FaultSpec]
+    /// What a plain script declared to watch; nil when it declared nothing.
+    package var steadyState: SteadyStateDefinition?
     /// The first definition error that a primitive found.
     package var error: DefinitionError?
     /// What the rehearsal could not see, in words.
     package var notes: [String]
 
     /// Makes the result of a rehearsal.
-    package init(faults: [FaultSpec] = [], error: DefinitionError? = nil, notes: [String] = []) {
+    package init(
+        faults: [FaultSpec] = [],
+        steadyState: SteadyStateDefinition? = nil,
+        error: DefinitionError? = nil,
+        notes: [String] = []
+    ) {
         self.faults = faults
+        self.steadyState = steadyState
         self.error = error
         self.notes = notes
     }

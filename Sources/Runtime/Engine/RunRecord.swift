@@ -60,6 +60,18 @@ struct RunRecord {
         metrics = steadyState.metrics
     }
 
+    /// The seed of the next injection of a fault: the same for its plan and its first injection, another for each
+    /// further one of the same line.
+    func seed(for spec: FaultSpec) -> UInt64 {
+        let text = "\(spec.fault) \(spec.target) \(spec.location?.description ?? "")"
+        // FNV-1a: the same on every machine and in every process, as `Hasher` is not.
+        let line = text.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) {
+            ($0 ^ UInt64($1)) &* 0x100_0000_01b3
+        }
+        let earlier = injections.filter { $0.spec == spec }.count
+        return seed &+ line &+ UInt64(earlier)
+    }
+
     /// Milliseconds since the start.
     func offset(of instant: Instant) -> Double { instant.since(startedAt).inMilliseconds }
 

@@ -14,9 +14,10 @@ extension Runner {
         } catch {
             return .definition(error.description)
         }
-        for (number, spec) in rehearsal.faults.enumerated() {
+        for spec in rehearsal.faults {
             do throws(ControlError) {
-                let plan = try await plan(spec, number: number + 1, alreadyHit: [])
+                let spec = try narrowed(spec)
+                let plan = try await plan(spec, seed: record.seed(for: spec), alreadyHit: [])
                 tell(plan, of: spec)
             } catch {
                 return Self.stopReason(for: error)
@@ -36,18 +37,23 @@ extension Runner {
         }
     }
 
+    private func narrowed(_ spec: FaultSpec) throws(ControlError) -> FaultSpec {
+        try ControlError.definition { () throws(DefinitionError) in
+            try gate.narrow(spec, descriptor: surroundings.faults[spec.fault]?.descriptor)
+        }
+    }
+
     /// A plan that has passed the gate.
     private func plan(
         _ spec: FaultSpec,
-        number: Int,
+        seed: UInt64,
         alreadyHit: Set<Target>
     ) async throws(ControlError) -> PlanReply {
         let limit = try ControlError.definition { () throws(DefinitionError) in
-            try gate.admitTraffic(of: spec, descriptor: surroundings.faults[spec.fault]?.descriptor)
             _ = try gate.deadline(for: spec)
             return try gate.limit(for: spec)
         }
-        let call = AgentCall.PlanCall(spec: spec, limit: limit, seed: record.seed &+ UInt64(number))
+        let call = AgentCall.PlanCall(spec: spec, limit: limit, seed: seed)
         let plan = try await withAgent { client throws(AgentFailure) in try await client.plan(call)
         }
         try ControlError.definition { () throws(DefinitionError) in
@@ -67,11 +73,13 @@ extension Runner {
     // MARK: Injecting
 
     /// Makes a fault, once the baseline is known to be healthy.
-    func injectNow(_ spec: FaultSpec) async throws(ControlError) -> FaultHandle {
+    func injectNow(_ asked: FaultSpec) async throws(ControlError) -> FaultHandle {
         try await awaitBaseline()
+        let spec = try narrowed(asked)
         let number = record.injections.count + 1
         let hit = Set(record.openLeases.map(\.target))
-        let plan = try await plan(spec, number: number, alreadyHit: hit)
+        let seed = record.seed(for: spec)
+        let plan = try await plan(spec, seed: seed, alreadyHit: hit)
         try checkRunning()
         handle(.injectionBegan)
         let deadline = try ControlError.definition { () throws(DefinitionError) in
@@ -80,7 +88,8 @@ extension Runner {
         let call = AgentCall.InjectCall(
             spec: spec,
             targets: plan.targets.map(\.target),
-            deadlineMs: deadline.inMilliseconds
+            deadlineMs: deadline.inMilliseconds,
+            seed: seed
         )
         beginDuring()
         let leases: [LeaseRecord]
@@ -204,6 +213,7 @@ extension Runner {
                 termMs: AgentClient.term.inMilliseconds
             )
         )
+        note(hello.settled)
         take(hello.leftovers)
         return made
     }
@@ -232,7 +242,7 @@ extension Runner {
                 )
             )
         case .targetGone(let lease, let seen):
-            emit(.warning, "the target of lease \(lease) is gone: \(seen)")
+            emit(.warning, "lease \(lease): \(seen)")
         }
     }
 

@@ -5,6 +5,12 @@ package import ChaosModel
 extension FaultCatalogue {
     /// Every fault that Moonquake has, in the order of the docs.
     package static let all = FaultCatalogue([
+        FaultType(NetworkLatency.self),
+        FaultType(NetworkLoss.self),
+        FaultType(NetworkDuplicate.self),
+        FaultType(NetworkCorrupt.self),
+        FaultType(NetworkReorder.self),
+        FaultType(NetworkBandwidth.self),
         FaultType(NetworkPartition.self),
         FaultType(ProcessPause.self),
         FaultType(ProcessKill.self),

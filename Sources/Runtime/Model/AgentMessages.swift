@@ -76,12 +76,15 @@ package enum AgentCall: Sendable, Hashable {
         package var targets: [Target]
         /// When the lease ends whatever happens, in milliseconds from now.
         package var deadlineMs: Double
+        /// The seed of what the fault leaves to chance.
+        package var seed: UInt64
 
         /// Makes an order.
-        package init(spec: FaultSpec, targets: [Target], deadlineMs: Double) {
+        package init(spec: FaultSpec, targets: [Target], deadlineMs: Double, seed: UInt64 = 0) {
             self.spec = spec
             self.targets = targets
             self.deadlineMs = deadlineMs
+            self.seed = seed
         }
     }
 
@@ -155,6 +158,8 @@ package struct AgentHello: Sendable, Hashable, Codable {
     package var bootID: String
     /// What agents that died before had left here, as it was put right now.
     package var leftovers: [RecoveryRecord]
+    /// What an earlier agent of this same run had put back by itself, from its closed journals.
+    package var settled: [RevertRecord]
 
     /// Makes an answer.
     package init(
@@ -163,7 +168,8 @@ package struct AgentHello: Sendable, Hashable, Codable {
         pid: Int32,
         userID: UInt32,
         bootID: String,
-        leftovers: [RecoveryRecord]
+        leftovers: [RecoveryRecord],
+        settled: [RevertRecord] = []
     ) {
         self.protocolVersion = protocolVersion
         self.version = version
@@ -171,6 +177,7 @@ package struct AgentHello: Sendable, Hashable, Codable {
         self.userID = userID
         self.bootID = bootID
         self.leftovers = leftovers
+        self.settled = settled
     }
 }
 

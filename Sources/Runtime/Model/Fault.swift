@@ -133,11 +133,14 @@ package struct PlanContext: Sendable {
     package var lease: LeaseID
     /// Far ends that network faults leave alone in the agent's own namespace.
     package var protectedEndpoints: [ProtectedEndpoint]
+    /// The seed of what is left to chance.
+    package var seed: UInt64
 
     /// Makes a context.
-    package init(lease: LeaseID, protectedEndpoints: [ProtectedEndpoint] = []) {
+    package init(lease: LeaseID, protectedEndpoints: [ProtectedEndpoint] = [], seed: UInt64 = 0) {
         self.lease = lease
         self.protectedEndpoints = protectedEndpoints
+        self.seed = seed
     }
 }
 

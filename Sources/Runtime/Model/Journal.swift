@@ -95,4 +95,7 @@ package protocol JournalStore: Sendable {
 
     /// Opens the journals of agents that are gone, oldest first.
     func orphans() throws(JournalError) -> [any JournalFile]
+
+    /// The lines of the closed journals of a run, one list for each.
+    func closedLines(of run: String) throws(JournalError) -> [[String]]
 }

@@ -38,6 +38,8 @@ package struct Kernel: Sendable {
     package var processes: any ProcessPort
     /// Packet filters.
     package var packets: any PacketFilterPort
+    /// Impairments of packets.
+    package var shaping: any TrafficShapingPort
     /// Network namespaces and names.
     package var network: any NetworkPort
     /// The host itself.
@@ -49,12 +51,14 @@ package struct Kernel: Sendable {
     package init(
         processes: any ProcessPort,
         packets: any PacketFilterPort,
+        shaping: any TrafficShapingPort,
         network: any NetworkPort,
         host: any HostPort,
         time: any TimePort
     ) {
         self.processes = processes
         self.packets = packets
+        self.shaping = shaping
         self.network = network
         self.host = host
         self.time = time
@@ -110,8 +114,11 @@ package struct ProcessSnapshot: Sendable, Hashable {
         return (files + [shortName]).filter { !$0.isEmpty }
     }
 
-    /// The name for messages.
-    package var displayName: String { names.first ?? "?" }
+    /// The name for messages: its own title before the executable's, which may be a link to another's.
+    package var displayName: String {
+        let title = arguments.first?.prefix { $0 != " " && $0 != ":" }.split(separator: "/").last
+        return title.map(String.init) ?? names.first ?? "?"
+    }
 }
 
 /// Processes and signals.

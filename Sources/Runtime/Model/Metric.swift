@@ -92,7 +92,7 @@ package enum MetricUnit: String, Sendable, Hashable, Codable {
 }
 
 /// What a value must be.
-package enum Threshold: Sendable, Hashable, Codable {
+package enum Threshold: Sendable, Hashable {
     case below(Double)
     case above(Double)
     /// Equal up to a relative 1e-9.
@@ -130,6 +130,44 @@ package enum Threshold: Sendable, Hashable, Codable {
     private static func same(_ left: Double, _ right: Double) -> Bool {
         guard left.isFinite, right.isFinite else { return left == right }
         return abs(left - right) <= 1e-9 * max(abs(left), abs(right))
+    }
+}
+
+extension Threshold: Codable {
+    private enum CodingKeys: String, CodingKey { case below, above, equals, between, oneOf }
+
+    package init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        if let limit = try fields.decodeIfPresent(Double.self, forKey: .below) {
+            self = .below(limit)
+        } else if let limit = try fields.decodeIfPresent(Double.self, forKey: .above) {
+            self = .above(limit)
+        } else if let wanted = try fields.decodeIfPresent(Double.self, forKey: .equals) {
+            self = .equals(wanted)
+        } else if let wanted = try fields.decodeIfPresent([Double].self, forKey: .oneOf) {
+            self = .oneOf(wanted)
+        } else {
+            let ends = try fields.decode([Double].self, forKey: .between)
+            guard ends.count == 2 else {
+                throw DecodingError.dataCorruptedError(
+                    forKey: .between,
+                    in: fields,
+                    debugDescription: "needs two values"
+                )
+            }
+            self = .between(ends[0], ends[1])
+        }
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        switch self {
+        case .below(let limit): try fields.encode(limit, forKey: .below)
+        case .above(let limit): try fields.encode(limit, forKey: .above)
+        case .equals(let wanted): try fields.encode(wanted, forKey: .equals)
+        case .between(let low, let high): try fields.encode([low, high], forKey: .between)
+        case .oneOf(let wanted): try fields.encode(wanted, forKey: .oneOf)
+        }
     }
 }
 

@@ -36,7 +36,7 @@ package struct PacketDelay: Sendable, Hashable, Codable {
     }
 }
 
-/// How packets are lost. All values are shares, 0…1.
+/// How packets are lost; all values are shares, 0…1.
 package enum PacketLoss: Sendable, Hashable, Codable {
     /// Each packet by itself, or after the one before as far as the correlation goes.
     case random(share: Double, correlation: Double)
@@ -119,7 +119,7 @@ package struct ShapingRules: Sendable, Hashable, Codable {
     package var name: String
     /// Packets that are left alone although a match would take them.
     package var pass: [PacketMatch]
-    /// Packets that are impaired. Each direction has its own state (its own rate, its own bursts).
+    /// Packets that are impaired; each direction has its own state (its own rate, its own bursts).
     package var match: [PacketMatch]
     /// The share of packets that is taken at all, 0…1; whole connections when `byConnection`.
     package var traffic: Double

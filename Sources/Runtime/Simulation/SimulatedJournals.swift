@@ -54,6 +54,10 @@ package final class SimulatedJournals: JournalStore, Sendable {
         return SimulatedJournal(run: run, store: self)
     }
 
+    package func closedLines(of run: String) throws(JournalError) -> [[String]] {
+        closed[run].map { [$0] } ?? []
+    }
+
     package func orphans() throws(JournalError) -> [any JournalFile] {
         let runs = state.withLock { state in
             let free = state.open.keys.filter { !state.held.contains($0) }.sorted()

@@ -38,7 +38,7 @@ package final class SimulatedKernel: Sendable {
 
     /// The ports to it.
     package var kernel: Kernel {
-        Kernel(processes: self, packets: self, network: self, host: self, time: time)
+        Kernel(processes: self, packets: self, shaping: self, network: self, host: self, time: time)
     }
 
     /// The machine now.
@@ -101,6 +101,7 @@ package final class SimulatedKernel: Sendable {
         state.withLock {
             $0.bootID += "+"
             $0.world.tables = [:]
+            $0.world.shapes = [:]
             $0.world.processes = $0.world.processes.filter { $0.key == 1 }
             $0.world.add(pid: 42, name: "moonquake")
         }
@@ -236,6 +237,46 @@ extension SimulatedKernel: PacketFilterPort {
     ) throws(KernelError) -> PacketCount? {
         try call("count") { state throws(KernelError) in
             state.world.tables[namespace.inode]?[name]?.count
+        }
+    }
+}
+
+extension SimulatedKernel: TrafficShapingPort {
+    package func engines(in namespace: NetworkNamespace) throws(KernelError) -> ShapingEngines {
+        try call("shapingEngines") { _ throws(KernelError) in
+            ShapingEngines(working: [.nfqueue], reasons: [.netem: "no sch_netem"])
+        }
+    }
+
+    package func obstacle(to rules: ShapingRules, with engine: ShapingEngine) -> String? { nil }
+
+    package func shape(
+        _ rules: ShapingRules,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) {
+        try call("shape") { state throws(KernelError) in
+            state.world.shapes[namespace.inode, default: [:]][rules.name] = rules
+        }
+    }
+
+    package func unshape(
+        _ name: String,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) {
+        try call("unshape") { state throws(KernelError) in
+            state.world.shapes[namespace.inode]?[name] = nil
+        }
+    }
+
+    package func count(
+        _ name: String,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) -> ShapingCount? {
+        try call("shapingCount") { state throws(KernelError) in
+            state.world.shapes[namespace.inode]?[name] == nil ? nil : ShapingCount(matched: 3)
         }
     }
 }

@@ -30,6 +30,8 @@ package struct SimulatedWorld: Sendable, Equatable {
     package var processes: [Int32: Process] = [:]
     /// The rules by namespace inode and name.
     package var tables: [UInt64: [String: Table]] = [:]
+    /// The impairments by namespace inode and name.
+    package var shapes: [UInt64: [String: ShapingRules]] = [:]
     /// The named namespaces; the agent's own has inode 1.
     package var namespaces: [String: UInt64] = [:]
     /// The addresses of host names.
@@ -74,11 +76,12 @@ package struct SimulatedWorld: Sendable, Equatable {
         return ProcessIdentity(pid: pid, startTime: nextStartTime)
     }
 
-    /// What the kernel does when the agent dies: tables with an owner go.
+    /// What the kernel does when the agent dies: tables with an owner go, and what only they fed.
     package mutating func agentDied() {
         for (namespace, tables) in tables {
             self.tables[namespace] = tables.filter { $0.value.engine != .nftOwner }
         }
+        shapes = [:]
     }
 
     /// How this world differs from `other`, one line for each thing; empty when they are the same.
@@ -97,6 +100,14 @@ package struct SimulatedWorld: Sendable, Equatable {
             }
             if names[0] != names[1] {
                 lines.append("tables in \(namespace): \(names[0]) -> \(names[1])")
+            }
+        }
+        for namespace in Set(shapes.keys).union(other.shapes.keys).sorted() {
+            let names = [other.shapes[namespace], shapes[namespace]].map {
+                ($0 ?? [:]).keys.sorted()
+            }
+            if names[0] != names[1] {
+                lines.append("shapes in \(namespace): \(names[0]) -> \(names[1])")
             }
         }
         return lines

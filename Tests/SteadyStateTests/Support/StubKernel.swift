@@ -20,7 +20,7 @@ struct RealTime: TimePort {
 }
 
 /// Ports that refuse everything.
-struct NothingPort: ProcessPort, PacketFilterPort, NetworkPort, HostPort {
+struct NothingPort: ProcessPort, PacketFilterPort, TrafficShapingPort, NetworkPort, HostPort {
     private let refusal = KernelError(.unsupported, "anything", "this kernel is a stub")
 
     func pids() throws(KernelError) -> [Int32] { throw refusal }
@@ -54,6 +54,25 @@ struct NothingPort: ProcessPort, PacketFilterPort, NetworkPort, HostPort {
         with engine: PacketEngine,
         in namespace: NetworkNamespace
     ) throws(KernelError) -> PacketCount? { throw refusal }
+    func engines(in namespace: NetworkNamespace) throws(KernelError) -> ShapingEngines {
+        throw refusal
+    }
+    func obstacle(to rules: ShapingRules, with engine: ShapingEngine) -> String? { nil }
+    func shape(
+        _ rules: ShapingRules,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) { throw refusal }
+    func unshape(
+        _ name: String,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) { throw refusal }
+    func count(
+        _ name: String,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) -> ShapingCount? { throw refusal }
     func ownNamespace() throws(KernelError) -> NetworkNamespace { throw refusal }
     func namespace(named name: String) throws(KernelError) -> NetworkNamespace? { throw refusal }
     func namespace(of process: ProcessIdentity) throws(KernelError) -> NetworkNamespace {
@@ -89,6 +108,7 @@ extension SourceContext {
             kernel: Kernel(
                 processes: nothing,
                 packets: nothing,
+                shaping: nothing,
                 network: nothing,
                 host: nothing,
                 time: time

@@ -14,7 +14,11 @@ final class NftEngine: Sendable {
         var tables: Set<String> = []
     }
 
+    private let family: String
     private let owners = Mutex<[UInt64: Owner]>([:])
+
+    /// Makes an engine for the tables of one family.
+    init(family: String = "inet") { self.family = family }
 
     /// Adds the table of a plan.
     func add(
@@ -28,22 +32,55 @@ final class NftEngine: Sendable {
             }
         }
         try owners.withLock { owners throws(KernelError) in
-            // Opened each time: a namespace that lost its name must not be found through our own socket.
-            _ = try NamespaceFile.open(namespace)
-            var owner: Owner
-            if let known = owners[namespace.inode] {
-                owner = known
-            } else {
-                owner = Owner(
-                    context: try LinuxNamespaces.within(namespace) { () throws(KernelError) in
-                        try NftContext()
-                    }
-                )
-            }
+            var owner = try Self.owner(of: namespace, among: owners)
             try Self.create(plan, isOwned: true, in: namespace, with: owner.context)
             owner.tables.insert(plan.name)
             owners[namespace.inode] = owner
         }
+    }
+
+    /// Runs commands as one transaction of the socket that owns our tables in a namespace, or will.
+    ///
+    /// What it adds and removes is said beside the commands, which are not read.
+    func transact(
+        _ commands: String,
+        adding: Set<String> = [],
+        removing: Set<String> = [],
+        _ operation: String,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) {
+        try owners.withLock { owners throws(KernelError) in
+            var owner =
+                if adding.isEmpty, let known = owners[namespace.inode] { known } else {
+                    try Self.owner(of: namespace, among: owners)
+                }
+            do throws(NftContext.Refusal) {
+                _ = try owner.context.run(commands)
+            } catch {
+                throw Self.kernelError(error, operation, with: owner.context)
+            }
+            owner.tables = owner.tables.subtracting(removing).union(adding)
+            owners[namespace.inode] = owner
+        }
+    }
+
+    /// Lets go of a namespace that is gone but for our socket, and so of the tables that it owns there.
+    func forget(_ namespace: NetworkNamespace) {
+        owners.withLock { _ = $0.removeValue(forKey: namespace.inode) }
+    }
+
+    private static func owner(
+        of namespace: NetworkNamespace,
+        among owners: [UInt64: Owner]
+    ) throws(KernelError) -> Owner {
+        // Opened each time: a namespace that lost its name must not be found through our own socket.
+        _ = try NamespaceFile.open(namespace)
+        if let known = owners[namespace.inode] { return known }
+        return Owner(
+            context: try LinuxNamespaces.within(namespace) { () throws(KernelError) in
+                try NftContext()
+            }
+        )
     }
 
     /// Adds and removes the table of a plan in the namespace of the calling thread, to see whether that works.
@@ -51,7 +88,7 @@ final class NftEngine: Sendable {
         let context = try NftContext()
         let here = NetworkNamespace(path: "/proc/thread-self/ns/net", inode: 0)
         try create(plan, isOwned: isOwned, in: here, with: context)
-        _ = try delete(plan.name, in: here, with: context)
+        _ = try delete(plan.name, family: "inet", in: here, with: context)
     }
 
     /// Removes a table by its name; false when there was none.
@@ -61,27 +98,51 @@ final class NftEngine: Sendable {
             guard let owner = owners[namespace.inode], owner.tables.contains(name) else {
                 return nil
             }
-            let wasThere = try Self.delete(name, in: namespace, with: owner.context)
+            let wasThere = try Self.delete(
+                name,
+                family: family,
+                in: namespace,
+                with: owner.context
+            )
             owners[namespace.inode]?.tables.remove(name)
             return wasThere
         }
         if let isOurs { return isOurs }
-        return try LinuxNamespaces.withinAnyWay(namespace) { () throws(KernelError) in
-            try Self.delete(name, in: namespace, with: try NftContext())
+        return try LinuxNamespaces.withinAnyWay(namespace) { [family] () throws(KernelError) in
+            try Self.delete(name, family: family, in: namespace, with: try NftContext())
         }
     }
 
     /// What a table has dropped; nil when there is none of that name.
     func count(_ name: String, in namespace: NetworkNamespace) throws(KernelError) -> PacketCount? {
-        let operation = "count packets of nft table \(name)"
-        let table = try list("list table inet \(name)", operation, in: namespace)
-        return table.map(NftListing.count(in:))
+        try listing(of: name, in: namespace).map(NftListing.count(in:))
     }
 
-    /// The tables whose names begin like ours.
+    /// The text of a table; nil when there is none of that name.
+    func listing(
+        of name: String,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) -> String? {
+        try list("list table \(family) \(name)", "read nft table \(name)", in: namespace)
+    }
+
+    /// The tables with our mark.
+    ///
+    /// One that only has a name like ours is another's: nft before 0.9.7, which cannot mark tables, leaves them to
+    /// the journal.
     func residue(in namespace: NetworkNamespace) throws(KernelError) -> [String] {
-        let listing = try list("list tables inet", "list nft tables", in: namespace)
-        return NftListing.tables(in: listing ?? "").filter { $0.hasPrefix(RulePlan.namePrefix) }
+        let listing = try list("list tables \(family)", "list nft tables", in: namespace)
+        var found: [String] = []
+        for name in NftListing.tables(in: listing ?? "", family: family) {
+            guard let name = try? RulePlan.checkedName(name) else { continue }
+            let table = try list(
+                "list table \(family) \(name)",
+                "list nft table \(name)",
+                in: namespace
+            )
+            if let table, NftListing.isMarked(table) { found.append(name) }
+        }
+        return found
     }
 
     private func list(
@@ -133,12 +194,13 @@ final class NftEngine: Sendable {
 
     private static func delete(
         _ name: String,
+        family: String,
         in namespace: NetworkNamespace,
         with context: NftContext
     ) throws(KernelError) -> Bool {
         let operation = "remove nft table \(name) in \(namespace.path)"
         do throws(NftContext.Refusal) {
-            _ = try context.run("delete table inet \(name)\n")
+            _ = try context.run("delete table \(family) \(name)\n")
             return true
         } catch {
             if error.isAbsent { return false }
@@ -161,7 +223,7 @@ final class NftEngine: Sendable {
                 refusal.text
             )
         }
-        let mayList = (try? context.run("list tables inet")) != nil
+        let mayList = (try? context.run("list tables")) != nil
         return KernelError(
             .notPermitted,
             operation,

@@ -7,7 +7,7 @@ package import ChaosModel
 import Synchronization
 
 /// Traffic shaping by packet queues.
-package final class LinuxQueueShaper: Sendable {
+package final class LinuxQueueShaper: ShapingBackend {
     private struct State {
         var client: QueueClient?
         var obstacle: Result<String?, KernelError>?
@@ -19,8 +19,7 @@ package final class LinuxQueueShaper: Sendable {
     /// Makes a shaper; `worker` is the program, with its arguments, that runs `QueueWorker.serve`.
     package init(worker command: [String]) { self.command = command }
 
-    /// Why the engine does not work here; nil when it does. Tried out once, where nobody else is.
-    package func obstacle(in namespace: NetworkNamespace) throws(KernelError) -> String? {
+    package func absence(in namespace: NetworkNamespace) throws(KernelError) -> String? {
         if let known = state.withLock({ $0.obstacle }) { return try known.get() }
         let found = try QueueProbe.obstacle(in: namespace)
         state.withLock { $0.obstacle = .success(found) }

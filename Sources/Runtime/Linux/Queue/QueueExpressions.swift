@@ -86,7 +86,7 @@ struct QueueRule: Equatable {
     }
 }
 
-extension NetlinkBytes {
+extension NfnetlinkBytes {
     private static let register: UInt32 = 1
     private static let network: UInt32 = 1
     private static let transport: UInt32 = 2

@@ -61,13 +61,13 @@ struct QueueTable {
         by expression: QueueExpression
     ) -> NetlinkBatch {
         var batch = NetlinkBatch()
-        batch.add(0, NetlinkMessage.create | NetlinkMessage.exclusive) {
+        batch.add(0, NfnetlinkMessage.create | NfnetlinkMessage.exclusive) {
             $0.put(1, plan.name)
             // NFT_TABLE_F_OWNER: it ends with our socket.
             $0.put(2, UInt32(2))
             $0.put(6, [0, 10] + Array("moonquake".utf8) + [0])
         }
-        batch.add(18, NetlinkMessage.create) {
+        batch.add(18, NfnetlinkMessage.create) {
             $0.put(1, plan.name)
             $0.put(2, Self.counter)
             $0.put(3, UInt32(1))
@@ -105,7 +105,7 @@ struct QueueTable {
 
     /// The request for the counter.
     var counterRequest: [UInt8] {
-        NetlinkMessage.bytes(19, flags: NetlinkMessage.request, sequence: 1) {
+        NfnetlinkMessage.bytes(19, flags: NfnetlinkMessage.request, sequence: 1) {
             $0.put(1, plan.name)
             $0.put(2, Self.counter)
             $0.put(3, UInt32(1))
@@ -159,7 +159,7 @@ struct QueueTable {
     }
 
     private func add(_ chain: Chain, to batch: inout NetlinkBatch) {
-        batch.add(3, NetlinkMessage.create) {
+        batch.add(3, NfnetlinkMessage.create) {
             $0.put(1, plan.name)
             $0.put(3, chain.name)
             $0.nest(4) {
@@ -173,9 +173,9 @@ struct QueueTable {
     private func addRule(
         _ chain: String,
         to batch: inout NetlinkBatch,
-        _ expressions: (inout NetlinkBytes) -> Void
+        _ expressions: (inout NfnetlinkBytes) -> Void
     ) {
-        batch.add(6, NetlinkMessage.create | NetlinkMessage.append) {
+        batch.add(6, NfnetlinkMessage.create | NfnetlinkMessage.append) {
             $0.put(1, plan.name)
             $0.put(2, chain)
             $0.nest(4, expressions)
@@ -209,11 +209,11 @@ struct QueueTable {
 /// Messages of one transaction; the last asks for an answer.
 struct NetlinkBatch {
     private(set) var last: UInt32 = 0
-    private var messages: [(type: UInt16, flags: UInt16, body: NetlinkBytes)] = []
+    private var messages: [(type: UInt16, flags: UInt16, body: NfnetlinkBytes)] = []
 
     /// Appends a message.
-    mutating func add(_ type: UInt16, _ flags: UInt16, _ body: (inout NetlinkBytes) -> Void) {
-        var attributes = NetlinkBytes()
+    mutating func add(_ type: UInt16, _ flags: UInt16, _ body: (inout NfnetlinkBytes) -> Void) {
+        var attributes = NfnetlinkBytes()
         body(&attributes)
         messages.append((type, flags, attributes))
         last += 1
@@ -225,13 +225,13 @@ struct NetlinkBatch {
         var all: [UInt8] = []
         for (type, flags, body) in messages {
             sequence += 1
-            let answer = sequence == last ? NetlinkMessage.acknowledge : 0
-            all += NetlinkMessage.bytes(
+            let answer = sequence == last ? NfnetlinkMessage.acknowledge : 0
+            all += NfnetlinkMessage.bytes(
                 type,
-                flags: NetlinkMessage.request | flags | answer,
+                flags: NfnetlinkMessage.request | flags | answer,
                 sequence: sequence
             ) { $0 = body }
         }
-        return NetlinkMessage.batch(all)
+        return NfnetlinkMessage.batch(all)
     }
 }

@@ -14,6 +14,7 @@ final class RehearsalControls: RunControls {
         var faults: [FaultSpec] = []
         var injections = 0
         var units: [String: MetricUnit]
+        var steadyState: SteadyStateDefinition?
         var waited = Duration.zero
         var notes: [String] = []
     }
@@ -28,6 +29,8 @@ final class RehearsalControls: RunControls {
 
     /// The faults, each once, in their order.
     var faults: [FaultSpec] { state.withLock { $0.faults } }
+    /// What a plain script declared to watch.
+    var steadyState: SteadyStateDefinition? { state.withLock { $0.steadyState } }
     /// What ended the rehearsal early.
     var notes: [String] { state.withLock { $0.notes } }
     /// How long the body would have waited.
@@ -38,7 +41,10 @@ final class RehearsalControls: RunControls {
         guard state.withLock({ $0.injections }) == 0 else {
             throw .definition(DefinitionError("steady_state", "must come before the first fault"))
         }
-        state.withLock { $0.units = steadyState.units }
+        state.withLock { state in
+            state.units = steadyState.units
+            state.steadyState = steadyState
+        }
     }
 
     func inject(_ spec: FaultSpec) async throws(ControlError) -> FaultHandle {

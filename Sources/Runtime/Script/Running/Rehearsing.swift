@@ -38,6 +38,7 @@ struct Rehearsing {
         }
         return Rehearsal(
             faults: controls.faults,
+            steadyState: controls.steadyState,
             error: body.firstError ?? refusal,
             notes: controls.notes
         )

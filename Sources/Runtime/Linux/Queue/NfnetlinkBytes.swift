@@ -2,7 +2,7 @@
 // padded to four bytes, nested.
 
 /// Attributes of a netlink message.
-struct NetlinkBytes {
+struct NfnetlinkBytes {
     private(set) var bytes: [UInt8] = []
 
     /// Appends an attribute.
@@ -18,14 +18,14 @@ struct NetlinkBytes {
     mutating func put(_ type: UInt16, _ number: UInt32) { put(type, number.inNetworkOrder) }
 
     /// Appends attributes below one.
-    mutating func nest(_ type: UInt16, _ body: (inout NetlinkBytes) -> Void) {
-        var inner = NetlinkBytes()
+    mutating func nest(_ type: UInt16, _ body: (inout NfnetlinkBytes) -> Void) {
+        var inner = NfnetlinkBytes()
         body(&inner)
         put(type | 0x8000, inner.bytes)
     }
 
     /// Appends an expression of a rule.
-    mutating func expression(_ name: String, _ body: (inout NetlinkBytes) -> Void = { _ in }) {
+    mutating func expression(_ name: String, _ body: (inout NfnetlinkBytes) -> Void = { _ in }) {
         nest(1) { element in
             element.put(1, name)
             element.nest(2, body)
@@ -34,7 +34,7 @@ struct NetlinkBytes {
 }
 
 /// A message, and batches of them.
-enum NetlinkMessage {
+enum NfnetlinkMessage {
     static let request: UInt16 = 0x1
     static let acknowledge: UInt16 = 0x4
     static let exclusive: UInt16 = 0x200
@@ -50,9 +50,9 @@ enum NetlinkMessage {
         _ type: UInt16,
         flags: UInt16,
         sequence: UInt32,
-        _ body: (inout NetlinkBytes) -> Void
+        _ body: (inout NfnetlinkBytes) -> Void
     ) -> [UInt8] {
-        var attributes = NetlinkBytes()
+        var attributes = NfnetlinkBytes()
         body(&attributes)
         return message(
             tables << 8 | type,

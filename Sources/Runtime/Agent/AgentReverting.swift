@@ -1,0 +1,101 @@
+// Putting leases back: asked for, at their deadline, or because renewals stopped.
+
+import ChaosModel
+
+extension Agent {
+    // MARK: Reverting
+
+    /// Puts back these leases, newest first; an empty list means all.
+    func revert(_ asked: [LeaseID], onlyThese: Bool = false) async -> [RevertRecord] {
+        let isAll = asked.isEmpty && !onlyThese
+        if isAll { generation += 1 }
+        let wanted = isAll ? Set(leases.keys) : Set(asked)
+        let newestFirst = order.reversed().filter(wanted.contains)
+        let settled = newestFirst.filter { leases[$0]?.isSettled == true }
+        let beingMade = newestFirst.filter { leases[$0]?.isSettled != true }
+        var records: [RevertRecord] = []
+        for lease in settled + beingMade {
+            guard let task = revertTask(of: lease) else { continue }
+            records.append(await task.value)
+        }
+        return records
+    }
+
+    /// The task that puts a lease back, started once.
+    private func revertTask(of id: LeaseID) -> Task<RevertRecord, Never>? {
+        guard let lease = leases[id] else { return nil }
+        if let running = lease.revert { return running }
+        let task = Task { await self.carryOut(lease) }
+        leases[id]?.revert = task
+        return task
+    }
+
+    private func carryOut(_ lease: Lease) async -> RevertRecord {
+        if !lease.isSettled { _ = await lease.injection.value }
+        lease.timer?.cancel()
+        leases[lease.order.lease]?.watch?.cancel()
+        let record = await lease.order.carryOut(on: kernel)
+        // The fault is back whether or not that can be written down; the next recovery would find the same.
+        try? journal?.reverted(record.lease, outcome: record.outcome, seen: record.seen)
+        if record.outcome == .leaked {
+            leases[record.lease]?.revert = nil
+        } else {
+            leases[record.lease] = nil
+            order.removeAll { $0 == record.lease }
+        }
+        return record
+    }
+
+    // MARK: Clocks
+
+    /// Reverts everything when the runner has been silent for a term.
+    func startWatchdog(term: Duration) {
+        watchdog?.cancel()
+        let time = clock
+        watchdog = Task { [weak self] in
+            while let due = await self?.renewedAt.advanced(by: term) {
+                if time.now >= due { break }
+                guard (try? await time.sleep(until: due)) != nil else { return }
+            }
+            await self?.renewalsStopped()
+        }
+    }
+
+    private func renewalsStopped() async {
+        isLeaving = true
+        emit(.orphaned(await revert([])))
+        closeJournal()
+    }
+
+    /// Tells when the process of a lease ends while the fault is on; one that is meant to end is not watched.
+    func startWatch(of lease: LeaseID, for span: Duration) {
+        guard let order = leases[lease]?.order, case .process(_, let process) = order.target,
+            order.fault.descriptor.holder != .nothing
+        else { return }
+        let kernel = kernel
+        leases[lease]?.watch = Task { [weak self] in
+            guard (try? await kernel.processes.ended(process, within: span)) == true,
+                !Task.isCancelled
+            else { return }
+            await self?.tellGone(lease, "\(order.target) ended while the fault was on")
+        }
+    }
+
+    private func tellGone(_ lease: LeaseID, _ seen: String) {
+        guard leases[lease] != nil, leases[lease]?.revert == nil else { return }
+        emit(.targetGone(lease, seen))
+    }
+
+    func startTimer(of lease: LeaseID, after span: Duration) {
+        let time = clock
+        leases[lease]?.timer = Task { [weak self] in
+            guard (try? await time.sleep(for: span)) != nil else { return }
+            await self?.expire(lease)
+        }
+    }
+
+    private func expire(_ lease: LeaseID) async {
+        guard leases[lease]?.revert == nil, let task = revertTask(of: lease) else { return }
+        emit(.expired(await task.value))
+    }
+}

@@ -1,0 +1,227 @@
+// What the faults have in common that delay, lose or change packets instead of dropping them all: which packets,
+// what carries them, how it is verified and put back. Each fault only says what happens to a packet.
+
+package import ChaosModel
+
+/// Where our rules are, and by which name.
+package struct ShapingUndo: Codable, Sendable {
+    var namespace: NetworkNamespace
+    var engine: ShapingEngine
+    var rules: ShapingRules
+}
+
+/// A fault that impairs packets.
+package protocol ShapingFault: Fault where Undo == ShapingUndo {
+    /// Which packets, and what carries them.
+    var traffic: ShapedTraffic { get }
+    /// What happens to them.
+    var impairment: Impairment { get }
+    /// The same in words: `delays by 100ms ± 10ms`.
+    var summary: String { get }
+}
+
+/// The options that all of these faults share beside their scope.
+package struct ShapedTraffic: Sendable {
+    static let share = Parameter(
+        "traffic",
+        ParameterKind<Double>.percent,
+        default: "100%",
+        help: "The share of what matches that is hit."
+    )
+    static let unit = Parameter(
+        "traffic_by",
+        ParameterKind<String>.choice(["connection", "packet"]),
+        default: "connection",
+        help: "Whether that is a share of connections, each wholly in or out, or of packets."
+    )
+    static let engine = Parameter(
+        "engine",
+        ParameterKind<String>.choice(["auto"] + ShapingEngine.allCases.map(\.rawValue)),
+        default: "auto",
+        help: "What carries the fault; auto takes the best that works."
+    )
+
+    static let parameters = NetworkScope.parameters + [share.erased, unit.erased, engine.erased]
+
+    let scope: NetworkScope
+    let share: Double
+    let isByConnection: Bool
+    let engineName: String
+
+    init(_ parameters: Parameters) throws(DefinitionError) {
+        scope = try NetworkScope(parameters)
+        share = try parameters.value(Self.share)
+        isByConnection = try parameters.value(Self.unit) == "connection"
+        engineName = try parameters.value(Self.engine)
+    }
+}
+
+extension FaultDescriptor {
+    /// The descriptor of a fault that impairs packets.
+    static func shaping(
+        _ name: String,
+        _ summary: String,
+        _ parameters: [ParameterDescriptor]
+    ) -> FaultDescriptor {
+        FaultDescriptor(
+            name: name,
+            summary: summary,
+            parameters: parameters + ShapedTraffic.parameters,
+            targets: [.netns, .host, .process],
+            holder: .kernel,
+            capabilities: [
+                NeededCapability(
+                    "CAP_NET_ADMIN",
+                    reason: "to add packet filter rules, queues and devices"
+                ),
+                NeededCapability("CAP_SYS_ADMIN", reason: "to enter another network namespace"),
+            ],
+            needs: ["sch_netem, ifb and nftables' netdev family, or nfnetlink_queue"]
+        )
+    }
+}
+
+extension ShapingFault {
+    package func plan(
+        _ target: Target,
+        in context: PlanContext,
+        on kernel: Kernel
+    ) async throws(FaultError) -> FaultPlan<ShapingUndo> {
+        let own = try kernelCall { () throws(KernelError) in try kernel.network.ownNamespace() }
+        let namespace = try target.networkNamespace(own: own, on: kernel)
+        let protected = namespace.inode == own.inode ? context.protectedEndpoints : []
+        let rules = ShapingRules(
+            name: "moonquake_\(context.lease)",
+            pass: traffic.scope.passes + protected.flatMap(NetworkScope.passes(for:)),
+            match: try await traffic.scope.matches(on: kernel),
+            traffic: traffic.share,
+            byConnection: traffic.isByConnection,
+            impairment: impairment,
+            seed: context.seed
+        )
+        let engine = try chooseEngine(for: rules, in: namespace, on: kernel)
+        var changes = [
+            "\(summary): \(share)\(traffic.scope.summary) in \(target) (\(engine.rawValue): \(rules.name))"
+        ]
+        changes += protected.map { "leaves \($0.address) alone: \($0.reason)" }
+        return FaultPlan(
+            changes: changes,
+            undo: ShapingUndo(namespace: namespace, engine: engine, rules: rules),
+            holder: .kernel,
+            engine: engine.rawValue
+        )
+    }
+
+    package func inject(_ undo: ShapingUndo, on kernel: Kernel) async throws(FaultError) {
+        do throws(KernelError) {
+            try await kernel.shaping.shape(undo.rules, with: undo.engine, in: undo.namespace)
+        } catch {
+            throw FaultError(error)
+        }
+    }
+
+    package func verify(_ undo: ShapingUndo, on kernel: Kernel) async throws(FaultError) -> Effect {
+        try await Self.count(undo, on: kernel, "rules in force")
+    }
+
+    package static func effect(_ undo: ShapingUndo, on kernel: Kernel) async throws(FaultError)
+        -> Effect
+    {
+        try await count(undo, on: kernel, "rules in force until the end")
+    }
+
+    package static func revert(_ undo: ShapingUndo, on kernel: Kernel) async throws(FaultError) {
+        do throws(KernelError) {
+            try await kernel.shaping.unshape(undo.rules.name, with: undo.engine, in: undo.namespace)
+        } catch {
+            throw FaultError(error)
+        }
+    }
+
+    package static func verifyReverted(
+        _ undo: ShapingUndo,
+        on kernel: Kernel
+    ) async throws(FaultError) -> Effect {
+        guard try await state(undo, on: kernel) == nil else {
+            throw .noEffect("\(undo.rules.name) is still there after its removal")
+        }
+        return Effect("\(undo.rules.name) is gone")
+    }
+
+    private var share: String {
+        guard traffic.share < 1 else { return "" }
+        let unit = traffic.isByConnection ? "connections" : "packets"
+        return "\(MetricUnit.share.spelled(traffic.share)) of the \(unit) among "
+    }
+
+    private func chooseEngine(
+        for rules: ShapingRules,
+        in namespace: NetworkNamespace,
+        on kernel: Kernel
+    ) throws(FaultError) -> ShapingEngine {
+        let engines = try kernelCall { () throws(KernelError) in
+            try kernel.shaping.engines(in: namespace)
+        }
+        var reasons: [String] = []
+        for engine in ShapingEngine.allCases
+        where [engine.rawValue, "auto"].contains(traffic.engineName) {
+            if !engines.working.contains(engine) {
+                reasons.append(
+                    "\(engine.rawValue): \(engines.reasons[engine] ?? "does not work here")"
+                )
+            } else if let obstacle = kernel.shaping.obstacle(to: rules, with: engine) {
+                reasons.append("\(engine.rawValue): \(obstacle)")
+            } else {
+                return engine
+            }
+        }
+        throw .unavailable("nothing here can do this: " + reasons.joined(separator: "; "))
+    }
+
+    private static func state(
+        _ undo: ShapingUndo,
+        on kernel: Kernel
+    ) async throws(FaultError) -> ShapingCount? {
+        do throws(KernelError) {
+            return try await kernel.shaping.count(
+                undo.rules.name,
+                with: undo.engine,
+                in: undo.namespace
+            )
+        } catch {
+            throw FaultError(error)
+        }
+    }
+
+    private static func count(
+        _ undo: ShapingUndo,
+        on kernel: Kernel,
+        _ seen: String
+    ) async throws(FaultError) -> Effect {
+        guard let count = try await state(undo, on: kernel) else {
+            throw .noEffect(
+                "\(undo.rules.name) is not there: somebody removed it, or its worker ended"
+            )
+        }
+        return Effect(
+            count.bypassed > 0
+                ? "\(seen), but \(count.bypassed) packets came too fast to be hit" : seen,
+            figures: count.figures,
+            hit: count.matched > 0
+        )
+    }
+}
+
+extension ShapingCount {
+    /// What the report shows; what did not happen is left out.
+    fileprivate var figures: [Figure] {
+        let counts: [(String, UInt64)] = [
+            ("packets_dropped", dropped), ("packets_duplicated", duplicated),
+            ("packets_corrupted", corrupted),
+            ("packets_reordered", reordered), ("packets_bypassed", bypassed),
+        ]
+        let happened = counts.filter { $0.1 > 0 }.map { Figure($0.0, Double($0.1)) }
+        let delay = meanDelayMs.map { [Figure("mean_delay", $0, unit: "ms")] } ?? []
+        return [Figure("packets_matched", Double(matched))] + happened + delay
+    }
+}

@@ -1,0 +1,88 @@
+// The shaping port: which engine works here, and each call to its engine.
+
+package import ChaosModel
+
+/// One way to impair packets on Linux.
+protocol ShapingBackend: Sendable {
+    /// Why it does not work here, and how to get it; nil when it does.
+    ///
+    /// Tried out where nobody else is, once.
+    func absence(in namespace: NetworkNamespace) throws(KernelError) -> String?
+
+    /// What it cannot do of the rules, in words.
+    func obstacle(to rules: ShapingRules) -> String?
+
+    /// Begins to impair.
+    func shape(_ rules: ShapingRules, in namespace: NetworkNamespace) async throws(KernelError)
+
+    /// Ends it; what is not there is no error.
+    func unshape(_ name: String, in namespace: NetworkNamespace) async throws(KernelError)
+
+    /// What has happened so far; nil when it is not in force.
+    func count(_ name: String, in namespace: NetworkNamespace) async throws(KernelError)
+        -> ShapingCount?
+}
+
+/// Traffic shaping on Linux.
+package final class LinuxTrafficShaper: TrafficShapingPort {
+    private let backends: [ShapingEngine: any ShapingBackend]
+
+    /// Makes a shaper of all engines.
+    ///
+    /// - Parameter worker: The program, with its arguments, that runs `QueueWorker.serve`.
+    package init(worker: [String]) {
+        backends = [.netem: NetemBackend(), .nfqueue: LinuxQueueShaper(worker: worker)]
+    }
+
+    package func engines(in namespace: NetworkNamespace) throws(KernelError) -> ShapingEngines {
+        _ = try NamespaceFile.open(namespace)
+        var engines = ShapingEngines(working: [], reasons: [:])
+        for engine in ShapingEngine.allCases {
+            if let absence = try backend(engine).absence(in: namespace) {
+                engines.reasons[engine] = absence
+            } else {
+                engines.working.append(engine)
+            }
+        }
+        return engines
+    }
+
+    package func obstacle(to rules: ShapingRules, with engine: ShapingEngine) -> String? {
+        backends[engine].map { $0.obstacle(to: rules) } ?? "not in this program"
+    }
+
+    package func shape(
+        _ rules: ShapingRules,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) {
+        try await backend(engine).shape(rules, in: namespace)
+    }
+
+    package func unshape(
+        _ name: String,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) {
+        try await backend(engine).unshape(name, in: namespace)
+    }
+
+    package func count(
+        _ name: String,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) -> ShapingCount? {
+        try await backend(engine).count(name, in: namespace)
+    }
+
+    private func backend(_ engine: ShapingEngine) throws(KernelError) -> any ShapingBackend {
+        guard let backend = backends[engine] else {
+            throw KernelError(
+                .unsupported,
+                "shape traffic with \(engine.rawValue)",
+                "not in this program"
+            )
+        }
+        return backend
+    }
+}

@@ -1,0 +1,98 @@
+// The tables of the documents are written by hand; here they are compared with the descriptors.
+
+import ChaosFaults
+import ChaosModel
+import ChaosSteadyState
+import Testing
+
+@testable import ChaosScript
+
+@Suite
+struct `Documents and descriptors` {
+    @Test(arguments: FaultCatalogue.all.types.map(\.descriptor.name))
+    func `each fault has a section that names each of its options and nothing else`(
+        _ name: String
+    ) throws {
+        let descriptor = try #require(FaultCatalogue.all[name]?.descriptor)
+        let section = try #require(Document("docs/faults.md").section("## `\(name)`"))
+        let options = descriptor.parameterSet.parameters.map(\.name)
+        #expect(Set(firstColumn(of: section)) == Set(options))
+        for target in descriptor.targets {
+            #expect(section.contains("`target.\(target.rawValue)`"), "\(target)")
+        }
+        for need in descriptor.capabilities {
+            #expect(section.contains("`\(need.name)`"), "\(need.name)")
+        }
+    }
+
+    @Test
+    func `no section is about a fault that there is not`() throws {
+        let headings = try Document("docs/faults.md").text.matches(of: /(?m)^## `(.+)`$/)
+        #expect(
+            headings.map { String($0.1) } == FaultCatalogue.all.types.map(\.descriptor.name)
+        )
+    }
+
+    @Test(arguments: MetricCatalogue().descriptors.map(\.name))
+    func `each metric has a section that names each of its options and measures`(
+        _ name: String
+    ) throws {
+        let descriptor = try #require(MetricCatalogue()[name])
+        let section = try #require(Document("docs/scripting.md").section("### `metric.\(name)`"))
+        var options = Set(descriptor.parameters.map(\.name))
+        if descriptor.takesTarget { options.insert("target") }
+        #expect(Set(firstColumn(of: section)) == options)
+        guard name != "tcp" else { return }
+        for measure in descriptor.measures.map(\.name) where measure != "value" {
+            #expect(section.contains("`\(measure)`"), "\(measure)")
+        }
+    }
+
+    @Test
+    func `the options that all metrics have are in one table`() throws {
+        let section = try #require(
+            Document("docs/scripting.md").section("### Options of every metric")
+        )
+        let common = MetricCatalogue().descriptors.reduce(into: Set<String>()) { names, metric in
+            let own = metric.parameters.map(\.name)
+            names.formUnion(metric.parameterSet.parameters.map(\.name).filter { !own.contains($0) })
+        }
+        #expect(Set(firstColumn(of: section)) == common)
+    }
+
+    @Test(arguments: TargetKind.allCases)
+    func `each target has a section, and its options are named`(_ kind: TargetKind) throws {
+        let scripting = try Document("docs/scripting.md")
+        let section = try #require(scripting.section("### `target.\(kind.rawValue)`"))
+        let shared = try #require(scripting.section("### How many of the matches"))
+        let named = Set(firstColumn(of: section) + firstColumn(of: shared))
+        for option in kind.parameterSet.parameters.map(\.name) {
+            #expect(named.contains(option), "\(option)")
+        }
+    }
+
+    @Test
+    func `experiment, steady_state and blast_radius have their options`() throws {
+        let scripting = try Document("docs/scripting.md")
+        func options(_ heading: String) throws -> Set<String> {
+            Set(firstColumn(of: try #require(scripting.section("## \(heading)"))))
+        }
+        let experiment =
+            ExperimentOptions.plain.parameters.map(\.name) + ExperimentOptions.live.map(\.name)
+        #expect(try options("experiment") == Set(experiment))
+        let steady = SteadyStateBuilder.parameterSet.parameters.map(\.name)
+        #expect(try options("steady_state") == Set(steady + [SteadyStateBuilder.metrics.name]))
+        let radius = BlastRadiusOptions.parameterSet.parameters.map(\.name)
+        #expect(try options("blast_radius") == Set(radius))
+    }
+
+    @Test
+    func `every verb is in the table of verbs`() throws {
+        let section = try #require(Document("docs/scripting.md").section("## Verbs"))
+        let named = Set(
+            firstColumn(of: section).map { String($0.prefix { $0 != "(" }) }
+        )
+        let verbs = Primitives.all.map { $0.signature.name }.filter { $0 != "steady_state" }
+        #expect(named == Set(verbs + ["log", "print"]))
+    }
+}

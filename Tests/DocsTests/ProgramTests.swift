@@ -1,0 +1,61 @@
+// What the documents say of the program, compared with the program itself.
+
+import FoundationEssentials
+import Testing
+
+@Suite
+struct `Documents and the program` {
+    @Test
+    func `the table of commands in README is that of the program`() async throws {
+        let help = try await Program.run(["--help"])
+        let list = try #require(help.output.firstRange(of: "SUBCOMMANDS:\n"))
+        let commands = help.output[list.upperBound...].matches(of: /(?m)^  ([a-z-]+) {2,}\S/)
+        let section = try #require(Document("README.md").section("## Commands"))
+        let named = firstColumn(of: section).compactMap { code in
+            code.split(separator: " ").dropFirst().first
+        }
+        #expect(!commands.isEmpty)
+        #expect(Set(named) == Set(commands.map(\.1)))
+    }
+
+    @Test(arguments: Document.all)
+    func `every script in it is well-formed`(_ document: Document) async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(
+            path: "moonquake-docs-\(UUID().uuidString)"
+        )
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for (index, script) in document.scripts.enumerated() {
+            let file = folder.appending(path: "example-\(index + 1).lua")
+            try Data(script.utf8).write(to: file)
+            let answer = try await Program.run(["check", file.path()])
+            #expect(answer.code == 0, "\(answer.error)\n\(script)")
+            #expect(!answer.output.contains("note:"), "\(answer.output)\n\(script)")
+        }
+    }
+
+    @Test
+    func `there are scripts to check`() throws {
+        #expect(Document.all.map(\.scripts.count).reduce(0, +) >= 8)
+        #expect(try Document("README.md").scripts.count >= 1)
+    }
+
+    @Test(arguments: Document.all)
+    func `every link leads somewhere`(_ document: Document) throws {
+        let here = Document.root.appending(path: document.name)
+        for link in document.links {
+            let parts = link.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
+            let file = parts[0].isEmpty ? here : URL(filePath: String(parts[0]), relativeTo: here)
+            #expect(FileManager.default.fileExists(atPath: file.path()), "\(link)")
+            guard parts.count == 2 else { continue }
+            let target = try Document(
+                parts[0].isEmpty ? document.name : Self.name(of: file)
+            )
+            #expect(target.anchors.contains(String(parts[1])), "\(link)")
+        }
+    }
+
+    private static func name(of file: URL) -> String {
+        String(file.absoluteURL.standardized.path().dropFirst(Document.root.path().count))
+    }
+}

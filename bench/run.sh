@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Runs the benchmarks on a release build and prints a table; results go to bench/results.json as well.
+# Usage: bench/run.sh [PROGRAM]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+exec python3 bench/bench.py "${1:-.build/release/moonquake}"

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# A place to practise: real services that the experiments of scripts/experiments are aimed at.
+#
+#   scripts/practice.sh                    holds the set-up until Ctrl-C, for runs from another terminal
+#   scripts/practice.sh COMMAND ARG…       runs a command inside of its life, and passes its exit code on
+#   --name NAME, --port PORT               when "practice" or 18080…18083 are taken; change
+#                                          scripts/experiments/practice/place.lua accordingly
+#
+# On the loopback, for everybody: nginx with two workers, a shop (Python), Prometheus that scrapes the shop, and
+# redis under a supervisor. For root also two network namespaces with a cable between them:
+#
+#   NAME-web   10.99.0.1   shop :8080, nginx as a proxy :8081
+#   NAME-data  10.99.0.2   redis for the cache :6379, redis for sessions :6380, nginx as the backend :8082
+#
+# When this script ends, all of it is gone.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+
+name=practice
+port=18080
+while [ $# -gt 0 ]; do
+  case $1 in
+    --name) name=$2; shift 2 ;;
+    --port) port=$2; shift 2 ;;
+    -*) echo "practice.sh: unknown option $1: see the head of this file" >&2; exit 2 ;;
+    *) break ;;
+  esac
+done
+
+folder=$(mktemp -d)
+# shellcheck source=practice/services.sh
+source "$here/practice/services.sh"
+made=()
+
+clean_up() {
+  trap '' INT TERM HUP
+  stop_services
+  for namespace in ${made[@]+"${made[@]}"}; do ip netns del "$namespace"; done
+  rm -rf "$folder"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM HUP
+
+make_namespaces() {
+  for end in web data; do
+    ip netns add "$name-$end"
+    made+=("$name-$end")
+  done
+  ip link add web0 index 11 netns "$name-web" type veth peer name data0 index 12 netns "$name-data"
+  # No addresses but ours: the kernel's own IPv6 ones would appear seconds later.
+  ip -n "$name-web" link set web0 addrgenmode none
+  ip -n "$name-data" link set data0 addrgenmode none
+  ip -n "$name-web" addr add 10.99.0.1/24 dev web0
+  ip -n "$name-data" addr add 10.99.0.2/24 dev data0
+  for end in web data; do
+    ip -n "$name-$end" link set lo up
+    ip -n "$name-$end" link set "${end}0" up
+  done
+}
+
+shop() { start "$1" python3 "$here/practice/shop.py" "$2" "$3" "$4" "$5"; }
+
+start_nginx - nginx "127.0.0.1:$port" 'return 200 "ok\n";'
+start_redis - redis 127.0.0.1 $((port + 3))
+shop - 127.0.0.1 $((port + 1)) 127.0.0.1 $((port + 3))
+start_prometheus $((port + 2)) "127.0.0.1:$((port + 1))"
+if [ "$(id -u)" -eq 0 ]; then
+  make_namespaces
+  start_redis "$name-data" cache 10.99.0.2 6379
+  start_redis "$name-data" sessions 10.99.0.2 6380
+  start_nginx "$name-data" backend 10.99.0.2:8082 'return 200 "from the backend\n";'
+  start_nginx "$name-web" proxy 10.99.0.1:8081 'proxy_connect_timeout 300ms; proxy_pass http://10.99.0.2:8082;'
+  shop "$name-web" 10.99.0.1 8080 10.99.0.2 6379
+  for listener in 6379 6380 8082; do wait_for "$name-data" 10.99.0.2 $listener; done
+  for listener in 8080 8081; do wait_for "$name-web" 10.99.0.1 $listener; done
+else
+  echo "practice.sh: not root, so no network namespaces: only the experiments on the loopback can be run" >&2
+fi
+for offset in 0 1 2 3; do wait_for - 127.0.0.1 $((port + offset)); done
+
+if [ $# -gt 0 ]; then
+  "$@"
+  exit
+fi
+echo "ready: try  moonquake run scripts/experiments/nginx-paused-worker.lua  in another terminal; Ctrl-C ends it"
+# `read` would need a terminal, and `wait` ends with the first service: this waits for a signal.
+while true; do sleep 3600 & wait $!; done

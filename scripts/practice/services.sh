@@ -1,0 +1,104 @@
+# Real services for the demo, the practice set-up and the end-to-end tests. Sourced by bash scripts.
+#
+# Every service runs in the foreground as a child of the sourcing shell and keeps all its files in $folder.
+# `stop_services` ends them by pid; nothing is ever ended by name.
+
+services=()
+
+# Runs a program in the background, in a network namespace unless that is "-".
+start() {
+  local namespace=$1
+  shift
+  if [ "$namespace" = - ]; then
+    "$@" >>"$folder/services.log" 2>&1 </dev/null &
+  else
+    ip netns exec "$namespace" "$@" >>"$folder/services.log" 2>&1 </dev/null &
+  fi
+  services+=($!)
+}
+
+# start_nginx NAMESPACE NAME ADDRESS:PORT LOCATION: nginx with two workers and one location.
+# Without keep-alive every request may meet either worker.
+start_nginx() {
+  local home="$folder/$2" user=""
+  mkdir -p "$home"
+  [ "$(id -u)" -ne 0 ] || user="user root;"
+  cat >"$home/nginx.conf" <<CONF
+daemon off; worker_processes 2; pid $home/pid; error_log stderr crit; $user
+events { worker_connections 256; }
+http {
+  access_log off; keepalive_timeout 0; default_type text/plain;
+  client_body_temp_path $home/body; proxy_temp_path $home/proxy; fastcgi_temp_path $home/fastcgi;
+  uwsgi_temp_path $home/uwsgi; scgi_temp_path $home/scgi;
+  server { listen $3; location / { $4 } }
+}
+CONF
+  start "$1" nginx -p "$home" -e stderr -c "$home/nginx.conf"
+}
+
+# supervise COMMAND…: starts it again whenever it ends, as a supervisor does.
+supervise() {
+  local child=0
+  trap '[ $child -eq 0 ] || { kill $child; kill -CONT $child; wait $child; }; exit 0' TERM
+  while true; do
+    "$@" &
+    child=$!
+    wait $child || true
+    sleep 0.2
+  done
+}
+
+# start_redis NAMESPACE NAME ADDRESS PORT: redis without persistence, under a supervisor.
+start_redis() {
+  local home="$folder/$2"
+  mkdir -p "$home"
+  local command=(redis-server --bind "$3" --port "$4" --dir "$home" --save "" --appendonly no)
+  [ "$1" = - ] || command=(ip netns exec "$1" "${command[@]}")
+  supervise "${command[@]}" >>"$folder/services.log" 2>&1 </dev/null &
+  services+=($!)
+}
+
+# start_prometheus PORT TARGET: Prometheus on the loopback that scrapes TARGET every second.
+start_prometheus() {
+  local home="$folder/prometheus"
+  mkdir -p "$home"
+  cat >"$home/prometheus.yml" <<CONF
+global: { scrape_interval: 1s, scrape_timeout: 1s }
+scrape_configs: [ { job_name: shop, static_configs: [ { targets: [ "$2" ] } ] } ]
+CONF
+  start - prometheus --config.file="$home/prometheus.yml" --storage.tsdb.path="$home/data" \
+    --web.listen-address="127.0.0.1:$1" --log.level=error
+}
+
+# wait_for NAMESPACE ADDRESS PORT: until something listens there, at most 20 s.
+wait_for() {
+  local within=()
+  [ "$1" = - ] || within=(ip netns exec "$1")
+  for _ in $(seq 200); do
+    if "${within[@]}" bash -c "exec 3<>/dev/tcp/$2/$3" 2>/dev/null; then return 0; fi
+    sleep 0.1
+  done
+  echo "nothing listens on $2:$3; this is what the services said:" >&2
+  cat "$folder/services.log" >&2
+  return 1
+}
+
+# A port of the loopback on which nobody listens, below those that the kernel gives to clients.
+free_port() {
+  local port
+  for _ in $(seq 50); do
+    port=$((20000 + RANDOM % 10000))
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return 0; }
+  done
+  echo "no free port was found on the loopback" >&2
+  return 1
+}
+
+# Ends what was started here; a process that was left paused is continued so that it can end.
+stop_services() {
+  local pid
+  for pid in "${services[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
+  for pid in "${services[@]}"; do kill -CONT "$pid" 2>/dev/null || true; done
+  for pid in "${services[@]}"; do wait "$pid" 2>/dev/null || true; done
+  services=()
+}
