@@ -37,7 +37,13 @@ package final class LinuxQueueShaper: ShapingBackend {
         if let obstacle = obstacle(to: rules) {
             throw KernelError(.unsupported, "shape packets as \(rules.name)", obstacle)
         }
-        _ = try await client().ask(.shape(rules, in: namespace))
+        let client = try client()
+        do throws(KernelError) {
+            _ = try await client.ask(.shape(rules, in: namespace))
+        } catch  where client.isGone {
+            // It died before this, or of it; either way nothing of it is left.
+            _ = try await self.client().ask(.shape(rules, in: namespace))
+        }
     }
 
     /// Ends it; what waits goes on at once.
