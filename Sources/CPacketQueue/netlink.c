@@ -19,7 +19,7 @@
 enum { FIRST_NUMBER = 19000, NUMBERS = 20000, HEADERS = 160, WHOLE = 0xffff - NLA_HDRLEN };
 
 // Packets between the loop's count of those that wait and the kernel's.
-enum { SPARE = 8192 };
+enum { SPARE = 5000 };
 
 struct message {
     struct nlmsghdr header;

@@ -126,7 +126,12 @@ struct DatagramFlow {
         try await OwnThread.value { () throws(KernelError) in
             for number in 0..<count {
                 Self.sleep(until: start + Int64(number) * Int64(pace / .nanoseconds(1)))
-                sender.send(content(number), to: receiver)
+                // A socket whose buffers are all under way takes no more for a moment.
+                var tries = 0
+                while !sender.send(content(number), to: receiver), tries < 1000 {
+                    tries += 1
+                    usleep(50)
+                }
             }
         }
         isSent.value = true

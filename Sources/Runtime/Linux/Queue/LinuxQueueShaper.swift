@@ -40,7 +40,9 @@ package final class LinuxQueueShaper: ShapingBackend {
         _ = try await client().ask(.shape(rules, in: namespace))
     }
 
-    /// Ends it; what waits goes on at once, and ending what is not there is no error.
+    /// Ends it; what waits goes on at once.
+    ///
+    /// Ending what is not there is no error.
     package func unshape(
         _ name: String,
         in namespace: NetworkNamespace

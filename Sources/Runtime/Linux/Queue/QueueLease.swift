@@ -97,7 +97,9 @@ final class QueueLease {
         for directed in lanes { directed.lane.release() }
     }
 
-    /// Removes the table; what waits in other leases of the namespace is lost by that, in the kernel.
+    /// Removes the table.
+    ///
+    /// What waits in other leases of the namespace is lost by that, in the kernel.
     func removeTable() throws(KernelError) {
         guard isTablePresent else { return }
         let operation = "remove nft table \(table.plan.name) in \(namespace.path)"

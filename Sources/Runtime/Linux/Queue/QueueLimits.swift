@@ -5,7 +5,9 @@ import ChaosModel
 /// The bounds of the engine.
 enum QueueLimits {
     /// How many packets of one direction may wait: about 200 MB when all are of full size.
-    static let capacity = 100_000
+    ///
+    /// Newer kernels keep 65,536 at most, whatever they are asked for.
+    static let capacity = 60_000
     /// The longest that a packet may be held.
     static let longestDelay = Duration.seconds(60)
     /// How many bytes may wait for a rate.
