@@ -56,11 +56,11 @@ struct NetemTextTests {
         let message = Rtnetlink.addingNetem(options, number: 0, to: 5).bytes(sequence: 9)
         #expect(
             message == [
-                104, 0, 0, 0, 36, 0, 0x05, 0x06, 9, 0, 0, 0, 0, 0, 0, 0,  // header
+                100, 0, 0, 0, 36, 0, 0x05, 0x06, 9, 0, 0, 0, 0, 0, 0, 0,  // header
                 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0,  // tcmsg
                 10, 0, 1, 0, 0x6e, 0x65, 0x74, 0x65, 0x6d, 0, 0, 0,  // kind
                 52, 0, 2, 0,  // options
-                0x1a, 0xeb, 0x0b, 0, 0x10, 0x27, 0, 0, 0, 0, 0, 0,  // ticks, limit, loss
+                0xc2, 0xeb, 0x0b, 0, 0x10, 0x27, 0, 0, 0, 0, 0, 0,  // ticks, limit, loss
                 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  // gap, duplicate, jitter
                 12, 0, 10, 0, 0x80, 0xf0, 0xfa, 0x02, 0, 0, 0, 0,  // nanoseconds
                 12, 0, 14, 0, 8, 7, 6, 5, 4, 3, 2, 1,  // seed
@@ -91,8 +91,9 @@ struct NetemTextTests {
         // The quantile of 0.975.
         #expect(abs(normal[3993] - 1.96) < 0.01)
         let pareto = NetemTables.pareto
-        // The first lines of iproute2's pareto.dist.
-        #expect(Array(pareto.prefix(5)) == [-5461, -5460, -5459, -5458, -5457])
+        // The least value is 1, which is half of a = 3's mean of 1.5 below it, times 4/3.
+        #expect(pareto.first == Int16((-0.5 * 4 / 3 * 8192).rounded()))
+        #expect(pareto == pareto.sorted())
         #expect(pareto.last == 32767)
         #expect(pareto.count == 4096)
     }
