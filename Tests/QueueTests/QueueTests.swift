@@ -196,16 +196,21 @@ struct QueueTests {
             Self.bothWays,
             traffic: 0.1
         )
-        let server = try DatagramSocket("10.9.0.2", in: network.far)
         var hit = 0
         for _ in 0..<total {
+            let server = try DatagramSocket("10.9.0.2", in: network.far)
             let client = try DatagramSocket("10.9.0.1", in: network.near)
-            var answers = 0
             for _ in 0..<3 {
                 client.send([1], to: server)
                 server.send([2], to: client)
-                if server.receive(within: .milliseconds(5)) != nil { answers += 1 }
-                if client.receive(within: .milliseconds(5)) != nil { answers += 1 }
+            }
+            var answers = 0
+            // What is not there after this long was dropped, also on a busy machine.
+            for end in [server, client] {
+                for _ in 0..<3 {
+                    guard end.receive(within: .milliseconds(100)) != nil else { break }
+                    answers += 1
+                }
             }
             #expect(answers == 0 || answers == 6)
             if answers == 0 { hit += 1 }
