@@ -59,8 +59,9 @@ let package = Package(
         .target(name: "CLuaShim", dependencies: ["CLua"]),
         .target(name: "LuaBridge", dependencies: ["CLua", "CLuaShim"], swiftSettings: settings),
         .target(name: "CLinux"),
+        .target(name: "CPacketQueue"),
         module("Model", []),
-        module("Linux", ["ChaosModel", "CLinux"]),
+        module("Linux", ["ChaosModel", "CLinux", "CPacketQueue"]),
         module("Targets", ["ChaosModel"]),
         module("Faults", ["ChaosModel"]),
         module("Agent", ["ChaosModel", "ChaosTargets"]),
@@ -90,6 +91,13 @@ let package = Package(
             path: "Tests/Fixtures/hold-rules",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "queue-worker",
+            dependencies: ["ChaosLinux"],
+            path: "Tests/Fixtures/queue-worker",
+            swiftSettings: settings
+        ),
+        tests("Queue", ["ChaosModel", "ChaosLinux", "CPacketQueue", "queue-worker"]),
         tests("Linux", ["ChaosModel", "ChaosLinux", "hold-rules"]),
         tests("Agent", ["ChaosAgent", "ChaosFaults", "ChaosModel", "ChaosSimulation"]),
         tests(

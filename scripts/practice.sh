@@ -47,6 +47,9 @@ make_namespaces() {
     made+=("$name-$end")
   done
   ip link add web0 index 11 netns "$name-web" type veth peer name data0 index 12 netns "$name-data"
+  # No addresses but ours: the kernel's own IPv6 ones would appear seconds later.
+  ip -n "$name-web" link set web0 addrgenmode none
+  ip -n "$name-data" link set data0 addrgenmode none
   ip -n "$name-web" addr add 10.99.0.1/24 dev web0
   ip -n "$name-data" addr add 10.99.0.2/24 dev data0
   for end in web data; do

@@ -25,6 +25,7 @@ struct DoctorCommand: AsyncParsableCommand {
         print(.fine, "kernel", Self.kernelRelease)
         print(.fine, "state", state.path)
         try printFilters(kernel)
+        try printShaping(kernel)
         printCapabilities(kernel)
         try printOpenJournals()
     }
@@ -60,17 +61,37 @@ struct DoctorCommand: AsyncParsableCommand {
         }
     }
 
+    private func printShaping(_ kernel: Kernel) throws {
+        let engines = try kernel.shaping.engines(in: try kernel.network.ownNamespace())
+        for engine in ShapingEngine.allCases {
+            let works = engines.working.contains(engine)
+            let text =
+                works
+                ? "delays, loses and changes packets, held by the kernel" : engines.reasons[engine]
+            print(
+                works ? .fine : .broken,
+                "traffic: \(engine.rawValue)",
+                text ?? "does not work here"
+            )
+        }
+    }
+
+    /// Each capability with the families of faults that need it, and what for.
     private func printCapabilities(_ kernel: Kernel) {
         var needs: [String: [String]] = [:]
         for fault in FaultCatalogue.all.types.map(\.descriptor) {
+            let family = fault.name.prefix { $0 != "." }
             for need in fault.capabilities {
-                needs[need.name, default: []].append("\(fault.name): \(need.reason)")
+                let text = "\(family) faults \(need.reason)"
+                if needs[need.name]?.contains(text) != true {
+                    needs[need.name, default: []].append(text)
+                }
             }
         }
-        for (name, reasons) in needs.sorted(by: { $0.key < $1.key }) {
+        for (name, texts) in needs.sorted(by: { $0.key < $1.key }) {
             let has = kernel.host.hasCapability(name)
             let hint = has ? "" : "; run as root, or with --sudo"
-            print(has ? .fine : .limited, name, reasons.joined(separator: "; ") + hint)
+            print(has ? .fine : .limited, name, texts.joined(separator: "; ") + hint)
         }
     }
 

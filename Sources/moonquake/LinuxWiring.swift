@@ -10,7 +10,7 @@ extension Kernel {
     static let linux = Kernel(
         processes: LinuxProcesses(),
         packets: LinuxPacketFilter(),
-        shaping: LinuxTrafficShaper(),
+        shaping: LinuxTrafficShaper(worker: [OwnProgram.path, "worker", "queue"]),
         network: LinuxNetwork(),
         host: LinuxHost(),
         time: LinuxTime()
@@ -28,7 +28,7 @@ struct AgentLaunch: Sendable {
 
     /// Starts an agent.
     func callAsFunction() throws(AgentFailure) -> any AgentChannel {
-        let program = try Self.ownExecutable()
+        let program = OwnProgram.path
         let agent = [program, "agent", "--state-dir", stateDirectory]
         let arguments = throughSudo ? ["sudo", "-n", "--"] + agent : agent
         do throws(KernelError) {
@@ -41,15 +41,16 @@ struct AgentLaunch: Sendable {
             throw AgentFailure(.unavailable, "the agent could not be started: \(error)")
         }
     }
+}
 
-    /// The path of this program, also when it was found through PATH or replaced meanwhile.
-    private static func ownExecutable() throws(AgentFailure) -> String {
+/// This program's file.
+enum OwnProgram {
+    /// Its path, also when it was found through PATH or replaced meanwhile.
+    static let path: String = {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-        guard count > 0 else {
-            throw AgentFailure(.unavailable, "/proc/self/exe cannot be read: is /proc mounted?")
-        }
+        guard count > 0 else { return "/proc/self/exe" }
         let path = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
         return path.hasSuffix(" (deleted)") ? "/proc/self/exe" : path
-    }
+    }()
 }

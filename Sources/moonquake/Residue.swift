@@ -16,34 +16,45 @@ struct Residue {
     /// Everything of ours that no live agent holds.
     func find() throws -> [Item] {
         var items: [Item] = []
-        let filter = LinuxPacketFilter()
         for namespace in try LinuxNetwork().namespaces() {
-            // A namespace that went away meanwhile has nothing left in it.
-            guard let found = try? filter.residue(in: namespace) else { continue }
-            let held = try heldNames()
-            for residue in found where !held.contains(residue.name) {
-                items.append(
-                    Item(text: "\(residue.engine.rawValue) \(residue.name) in \(namespace.path)") {
-                        () throws(KernelError) in
-                        try filter.remove(residue.name, with: residue.engine, in: namespace)
-                    }
-                )
-            }
+            items += try rules(in: namespace) + devices(in: namespace)
         }
         return items
     }
 
-    /// The names that live agents hold; read after the listing, since a journal is written before its effect.
-    private func heldNames() throws -> Set<String> {
-        var names: Set<String> = []
-        for journal in try LinuxJournals(stateDirectory: stateDirectory).live() {
-            for line in try journal.file.lines() {
-                guard let lease = try? WireJSON.value(JournalEntry.self, from: line).lease else {
-                    continue
-                }
-                names.formUnion(LinuxPacketFilter.names(of: "moonquake_\(lease)"))
+    private func rules(in namespace: NetworkNamespace) throws -> [Item] {
+        let filter = LinuxPacketFilter()
+        // A namespace that went away meanwhile has nothing left in it.
+        guard let found = try? filter.residue(in: namespace) else { return [] }
+        let held = Set(try heldRules().flatMap(LinuxPacketFilter.names))
+        return found.filter { !held.contains($0.name) }.map { residue in
+            Item(text: "\(residue.engine.rawValue) \(residue.name) in \(namespace.path)") {
+                () throws(KernelError) in
+                try filter.remove(residue.name, with: residue.engine, in: namespace)
             }
         }
-        return names
+    }
+
+    /// The idle ifbs of leases whose tables went with their agent.
+    private func devices(in namespace: NetworkNamespace) throws -> [Item] {
+        guard let found = try? NetemDevices.residue(in: namespace) else { return [] }
+        let held = try heldRules()
+        let left = found.filter { name in !held.contains { NetemDevices.isDevice(name, of: $0) } }
+        return left.map { name in
+            Item(text: "ifb \(name) in \(namespace.path)") { () throws(KernelError) in
+                try NetemDevices.remove(name, in: namespace)
+            }
+        }
+    }
+
+    /// The rules that live agents hold; read after the listing, since a journal is written before its effect.
+    private func heldRules() throws -> [String] {
+        try LinuxJournals(stateDirectory: stateDirectory).live().flatMap { journal in
+            try journal.file.lines().compactMap { line in
+                (try? WireJSON.value(JournalEntry.self, from: line))?.lease.map {
+                    "moonquake_\($0)"
+                }
+            }
+        }
     }
 }

@@ -43,7 +43,7 @@ struct RunWiring {
             enterNamespace: { name in try LinuxNamespaces.enter(name) },
             evaluateLua: { name in await body.evaluate(metric: name) },
             resolve: { selector in
-                try resolver.candidates(selector).compactMap { target in
+                try resolver.seen(selector).compactMap { target in
                     if case .process(_, let identity) = target { identity } else { nil }
                 }
             }

@@ -63,12 +63,7 @@ struct ScriptOptions: ParsableArguments {
     /// Where the Lua library is: beside an installed program, or in the tree that it was built in.
     private static var libraryFolders: [String] {
         if let folder = StateOptions.environment("MOONQUAKE_STDLIB") { return [folder] }
-        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
-        guard readlink("/proc/self/exe", &buffer, buffer.count - 1) > 0 else { return [] }
-        var folder = String(
-            decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) },
-            as: UTF8.self
-        )
+        var folder = OwnProgram.path
         for _ in 0..<6 {
             guard let slash = folder.lastIndex(of: "/") else { return [] }
             folder = String(folder[..<slash])

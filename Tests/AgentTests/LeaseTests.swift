@@ -138,22 +138,20 @@ struct LeaseTests {
     }
 
     @Test
-    func `protected processes that only match by name are left out`() async throws {
+    func `moonquake is no target by name either, of this run or another`() async throws {
         let machine = try await greeted(.pause)
-        machine.kernel.change { world in
-            world.add(name: "moonquake")
-        }
+        let before = machine.kernel.world
+        machine.kernel.change { world in world.add(name: "moonquake") }
+        let after = machine.kernel.world
         let selector = TargetSelector(kind: .process, options: ["name": "moonquake"])
-        guard
-            case .injected(let leases) = await machine.inject(
-                FaultSpec(fault: "process.pause", target: selector, options: [:])
-            )
-        else {
-            Issue.record("not injected")
+        let spec = FaultSpec(fault: "process.pause", target: selector, options: [:])
+        guard case .failed(let failure) = await machine.inject(spec) else {
+            Issue.record("not refused")
             return
         }
-        #expect(leases.count == 1)
-        #expect(machine.kernel.world.processes[42]?.state == "S")
+        #expect(failure.message.contains("matches only what is protected"), "\(failure)")
+        #expect(machine.kernel.world == after)
+        #expect(after != before)
     }
 
     @Test

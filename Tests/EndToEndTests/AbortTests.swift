@@ -9,11 +9,13 @@ struct AbortTests {
     private func begin(_ box: Sandbox, _ name: String, pausing sleeper: Program) throws -> Program {
         let script = try box.write(
             "\(name).lua",
-            "inject(fault.process.pause { target = target.process { pid = \(sleeper.pid) } })\nwait '60s'")
+            "inject(fault.process.pause { target = target.process { pid = \(sleeper.pid) } })\nwait '60s'"
+        )
         return try box.begin("run", script)
     }
 
-    @Test func `abort returns after the verified revert and the run ends with 3`() throws {
+    @Test
+    func `abort returns after the verified revert and the run ends with 3`() throws {
         try Sandbox.with { box in
             let sleeper = try box.sleeper()
             let runner = try begin(box, "one", pausing: sleeper)
@@ -31,13 +33,18 @@ struct AbortTests {
         }
     }
 
-    @Test(.ordinaryUser) func `nobody cannot abort a run of root, which goes on`() throws {
+    @Test(.ordinaryUser)
+    func `nobody cannot abort a run of root, which goes on`() throws {
         try Sandbox.with { box in
             let sleeper = try box.sleeper()
             let runner = try begin(box, "one", pausing: sleeper)
             try box.injected(1, by: runner)
-            let user = ["setpriv", "--reuid", "\(nobody)", "--regid", "\(nobody)", "--clear-groups", "--"]
-            let abort = try box.start(user + [Moonquake.path, "abort", "--all", "--state-dir", box.state])
+            let user = [
+                "setpriv", "--reuid", "\(nobody)", "--regid", "\(nobody)", "--clear-groups", "--",
+            ]
+            let abort = try box.start(
+                user + [Moonquake.path, "abort", "--all", "--state-dir", box.state]
+            )
             #expect(try abort.ended() == 6)
             #expect(abort.errors.contains("run as"), "\(abort.errors)")
             #expect(Proc.state(of: sleeper.pid) == "T")
@@ -47,7 +54,10 @@ struct AbortTests {
         }
     }
 
-    @Test func `abort --all reverts three runs with a line each, and then there is nothing to abort`() throws {
+    @Test
+    func `abort --all reverts three runs with a line each, and then there is nothing to abort`()
+        throws
+    {
         try Sandbox.with { box in
             let sleepers = try (0..<3).map { _ in try box.sleeper() }
             let runners = try sleepers.enumerated().map { try begin(box, "run\($0)", pausing: $1) }
@@ -68,7 +78,8 @@ struct AbortTests {
         }
     }
 
-    @Test func `abort of one of two runs leaves the other alone`() throws {
+    @Test
+    func `abort of one of two runs leaves the other alone`() throws {
         try Sandbox.with { box in
             let sleepers = try (0..<2).map { _ in try box.sleeper() }
             let first = try begin(box, "first", pausing: sleepers[0])

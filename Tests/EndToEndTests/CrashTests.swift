@@ -6,11 +6,14 @@ import Testing
 
 @Suite(.serialized, .root)
 struct CrashTests {
-    @Test func `the faults are gone within 200 ms of the runner's kill -9`() throws {
+    @Test
+    func `the faults are gone within 200 ms of the runner's kill -9`() throws {
         try Sandbox.with { box in
             let held = try HeldFaults(in: box)
             let gone = held.outlive { held.runner.signal(SIGKILL) }
-            print("after kill -9 of the runner: partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))")
+            print(
+                "after kill -9 of the runner: partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))"
+            )
             #expect(try #require(gone.partition) < 200)
             #expect(try #require(gone.pause) < 200)
             #expect(eventually { !Proc.isAlive(held.agent) })
@@ -19,7 +22,11 @@ struct CrashTests {
         }
     }
 
-    @Test func `after kill -9 of runner and agent the partition is gone within 200 ms and recover does the rest, once`() throws {
+    @Test
+    func
+        `after kill -9 of runner and agent the partition is gone within 200 ms and recover does the rest, once`()
+        throws
+    {
         try Sandbox.with { box in
             let held = try HeldFaults(in: box)
             let gone = held.outlive(.seconds(1)) {
@@ -32,7 +39,9 @@ struct CrashTests {
 
             let recovery = try box.moonquake("recover")
             #expect(recovery.code == 0)
-            #expect(recovery.output.contains("reverted  process.pause on process \(held.sleeper.pid)"))
+            #expect(
+                recovery.output.contains("reverted  process.pause on process \(held.sleeper.pid)")
+            )
             #expect(Proc.state(of: held.sleeper.pid) != "T")
 
             let second = try box.moonquake("recover")
@@ -42,7 +51,8 @@ struct CrashTests {
         }
     }
 
-    @Test func `the next run reports and reverts what a crash left, and does not make it again`() throws {
+    @Test
+    func `the next run reports and reverts what a crash left, and does not make it again`() throws {
         try Sandbox.with { box in
             let held = try HeldFaults(in: box)
             kill(held.agent, SIGKILL)
@@ -58,11 +68,14 @@ struct CrashTests {
         }
     }
 
-    @Test func `when only the agent dies the run ends and what it held is put back at once`() throws {
+    @Test
+    func `when only the agent dies the run ends and what it held is put back at once`() throws {
         try Sandbox.with { box in
             let held = try HeldFaults(in: box)
             let gone = held.outlive { kill(held.agent, SIGKILL) }
-            print("after kill -9 of the agent: partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))")
+            print(
+                "after kill -9 of the agent: partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))"
+            )
             #expect(try #require(gone.partition) < 200)
             #expect(try #require(gone.pause) < 3000)
             #expect(try held.runner.ended() == 7)
@@ -70,11 +83,14 @@ struct CrashTests {
         }
     }
 
-    @Test func `the agent reverts when a stopped runner does not renew`() throws {
+    @Test
+    func `the agent reverts when a stopped runner does not renew`() throws {
         try Sandbox.with { box in
             let held = try HeldFaults(in: box)
             let gone = held.outlive { held.runner.signal(SIGSTOP) }
-            print("after SIGSTOP of the runner: partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))")
+            print(
+                "after SIGSTOP of the runner: partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))"
+            )
             #expect((1500..<4500).contains(try #require(gone.partition)))
             #expect((1500..<4500).contains(try #require(gone.pause)))
             held.runner.signal(SIGCONT)

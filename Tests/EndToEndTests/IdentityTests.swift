@@ -9,13 +9,19 @@ struct IdentityTests {
     private static let lastPid = "/proc/sys/kernel/ns_last_pid"
     static let canChoosePids = access(lastPid, W_OK) == 0
 
-    @Test(.enabled(if: canChoosePids, "SKIPPED: needs a writable /proc/sys/kernel/ns_last_pid to reuse a pid"))
+    @Test(
+        .enabled(
+            if: canChoosePids,
+            "SKIPPED: needs a writable /proc/sys/kernel/ns_last_pid to reuse a pid"
+        )
+    )
     func `a process that took over the pid of a paused one is not touched`() throws {
         try Sandbox.with { box in
             let paused = try box.sleeper()
             let script = try box.write(
                 "pause.lua",
-                "inject(fault.process.pause { target = target.process { pid = \(paused.pid) } })\nwait '60s'")
+                "inject(fault.process.pause { target = target.process { pid = \(paused.pid) } })\nwait '60s'"
+            )
             let runner = try box.begin("run", script)
             let agents = try box.injected(1, by: runner)
             for agent in agents { kill(agent, SIGKILL) }
@@ -46,13 +52,16 @@ struct IdentityTests {
         throw SetUpError("pid \(pid) was not given again")
     }
 
-    @Test func `a process that is stopped by somebody else is refused and stays stopped`() throws {
+    @Test
+    func `a process that is stopped by somebody else is refused and stays stopped`() throws {
         try Sandbox.with { box in
             let sleeper = try box.sleeper()
             sleeper.signal(SIGSTOP)
             #expect(eventually { Proc.state(of: sleeper.pid) == "T" })
             let script = try box.write(
-                "pause.lua", "inject(fault.process.pause { target = target.process { pid = \(sleeper.pid) } })")
+                "pause.lua",
+                "inject(fault.process.pause { target = target.process { pid = \(sleeper.pid) } })"
+            )
             let run = try box.moonquake("run", script)
             #expect(run.code == 2)
             #expect((run.errors + run.output).contains("stopped already, by somebody else"))
@@ -60,12 +69,14 @@ struct IdentityTests {
         }
     }
 
-    @Test func `a target that ends while it is paused is no leak`() throws {
+    @Test
+    func `a target that ends while it is paused is no leak`() throws {
         try Sandbox.with { box in
             let sleeper = try box.sleeper()
             let script = try box.write(
                 "pause.lua",
-                "inject(fault.process.pause { target = target.process { pid = \(sleeper.pid) } })\nwait '60s'")
+                "inject(fault.process.pause { target = target.process { pid = \(sleeper.pid) } })\nwait '60s'"
+            )
             let runner = try box.begin("run", script)
             try box.injected(1, by: runner)
             sleeper.signal(SIGKILL)
@@ -76,13 +87,16 @@ struct IdentityTests {
         }
     }
 
-    @Test func `a process with a long name is found by its name`() throws {
+    @Test
+    func `a process with a long name is found by its name`() throws {
         try Sandbox.with { box in
             let name = "averyveryverylongprocessname"
             let program = try box.start(["bash", "-c", "exec -a \(name) sleep 600"])
             #expect(eventually { Proc.commandLine(of: program.pid).hasPrefix(name) })
             let script = try box.write(
-                "long.lua", "inject(fault.process.pause { target = target.process { name = \"\(name)\" } })")
+                "long.lua",
+                "inject(fault.process.pause { target = target.process { name = \"\(name)\" } })"
+            )
             #expect(try box.moonquake("run", script).code == 7)
             let report = try box.lastReport()
             #expect(report.faults.map(\.outcome) == [.reverted])

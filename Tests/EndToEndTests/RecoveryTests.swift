@@ -14,11 +14,14 @@ struct RecoveryTests {
         bootID: String? = nil,
         tail: String = ""
     ) throws {
-        let boot = bootID ?? (File.text("/proc/sys/kernel/random/boot_id") ?? "").filter { !$0.isWhitespace }
+        let boot =
+            bootID
+            ?? (File.text("/proc/sys/kernel/random/boot_id") ?? "").filter { !$0.isWhitespace }
         let start = try #require(Proc.startTime(of: paused))
         let at = Double(time(nil)) - hoursAgo * 3600
         let process = "{\"pid\":\(paused),\"start_time\":\(start)}"
-        let target = "{\"kind\":\"process\",\"name\":\"sleep\",\"pid\":\(paused),\"start_time\":\(start)}"
+        let target =
+            "{\"kind\":\"process\",\"name\":\"sleep\",\"pid\":\(paused),\"start_time\":\(start)}"
         let lines = [
             "{\"entry\":\"opened\",\"at\":\(at),\"run\":\"old-run\",\"boot_id\":\"\(boot)\","
                 + "\"agent\":{\"pid\":4194000,\"start_time\":1},\"version\":\"0.0.1\"}",
@@ -26,9 +29,18 @@ struct RecoveryTests {
                 + "\"undo\":{\"process\":\(process)},\"held_by\":\"journal\",\"survives_reboot\":false}",
             "{\"entry\":\"injected\",\"at\":\(at),\"lease\":\"old1\",\"seen\":\"state T in /proc\"}",
         ]
-        try box.tool("mkdir", "-p", "-m", "700", box.state + "/journals/open", box.state + "/journals/closed")
+        try box.tool(
+            "mkdir",
+            "-p",
+            "-m",
+            "700",
+            box.state + "/journals/open",
+            box.state + "/journals/closed"
+        )
         try File.write(
-            lines.joined(separator: "\n") + "\n" + tail, to: box.state + "/journals/open/old-run.jsonl")
+            lines.joined(separator: "\n") + "\n" + tail,
+            to: box.state + "/journals/open/old-run.jsonl"
+        )
     }
 
     private func stoppedSleeper(_ box: Sandbox) throws -> Program {
@@ -38,8 +50,12 @@ struct RecoveryTests {
         return sleeper
     }
 
-    @Test(arguments: ["", "{\"entry\":\"rev", "{\"entry\":\"reverted\",\"at\":1,\"lease\":\"old1\"}"])
-    func `a record of 15 hours ago is enough to put a fault back, whatever was torn at its end`(tail: String) throws {
+    @Test(arguments: [
+        "", "{\"entry\":\"rev", "{\"entry\":\"reverted\",\"at\":1,\"lease\":\"old1\"}",
+    ])
+    func `a record of 15 hours ago is enough to put a fault back, whatever was torn at its end`(
+        tail: String
+    ) throws {
         try Sandbox.with { box in
             let sleeper = try stoppedSleeper(box)
             try writeJournal(box, paused: sleeper.pid, hoursAgo: 15, tail: tail)
@@ -52,10 +68,16 @@ struct RecoveryTests {
         }
     }
 
-    @Test func `a pause of another boot touches nobody`() throws {
+    @Test
+    func `a pause of another boot touches nobody`() throws {
         try Sandbox.with { box in
             let sleeper = try stoppedSleeper(box)
-            try writeJournal(box, paused: sleeper.pid, hoursAgo: 15, bootID: "00000000-0000-0000-0000-000000000000")
+            try writeJournal(
+                box,
+                paused: sleeper.pid,
+                hoursAgo: 15,
+                bootID: "00000000-0000-0000-0000-000000000000"
+            )
             let recovery = try box.moonquake("recover")
             #expect(recovery.code == 0)
             #expect(recovery.output.contains("ended with an earlier boot"))
@@ -63,12 +85,14 @@ struct RecoveryTests {
         }
     }
 
-    @Test func `recover leaves a live run alone`() throws {
+    @Test
+    func `recover leaves a live run alone`() throws {
         try Sandbox.with { box in
             let sleeper = try box.sleeper()
             let script = try box.write(
                 "pause.lua",
-                "inject(fault.process.pause { target = target.process { pid = \(sleeper.pid) } })\nwait '60s'")
+                "inject(fault.process.pause { target = target.process { pid = \(sleeper.pid) } })\nwait '60s'"
+            )
             let runner = try box.begin("run", script)
             try box.injected(1, by: runner)
             #expect(try box.moonquake("recover").code == 0)

@@ -11,7 +11,9 @@ struct SignalTests {
         try Sandbox.with { box in
             let held = try HeldFaults(in: box)
             let gone = held.outlive { held.runner.signal(signal) }
-            print("after signal \(signal): partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))")
+            print(
+                "after signal \(signal): partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))"
+            )
             #expect(try #require(gone.partition) < 1000)
             #expect(try #require(gone.pause) < 1000)
             #expect(try held.runner.ended(within: .seconds(5)) == 130)
@@ -25,12 +27,15 @@ struct SignalTests {
         }
     }
 
-    @Test func `a closed terminal reverts everything`() throws {
+    @Test
+    func `a closed terminal reverts everything`() throws {
         try Sandbox.with { box in
             let (master, terminal) = try pseudoTerminal()
             let held = try HeldFaults(in: box, terminal: terminal)
             let gone = held.outlive { close(master) }
-            print("after the terminal closed: partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))")
+            print(
+                "after the terminal closed: partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))"
+            )
             #expect(try #require(gone.partition) < 1000)
             #expect(try #require(gone.pause) < 1000)
             #expect(try held.runner.ended(within: .seconds(5)) == 130)
@@ -44,13 +49,16 @@ struct SignalTests {
         var isLocked: Int32 = 0
         var number: UInt32 = 0
         // TIOCSPTLCK and TIOCGPTN, which Swift's Glibc does not show (ioctl_tty(2)).
-        guard master >= 0, ioctl(master, 0x4004_5431, &isLocked) == 0, ioctl(master, 0x8004_5430, &number) == 0 else {
+        guard master >= 0, ioctl(master, 0x4004_5431, &isLocked) == 0,
+            ioctl(master, 0x8004_5430, &number) == 0
+        else {
             throw SetUpError("no pseudo-terminal: \(String(cString: strerror(errno)))")
         }
         return (master, "/dev/pts/\(number)")
     }
 
-    @Test func `a second SIGINT does not cut the rollback short`() throws {
+    @Test
+    func `a second SIGINT does not cut the rollback short`() throws {
         try Sandbox.with { box in
             let paused = try box.sleeper()
             // Its rollback waits until somebody has brought the process back, which the test does late.
@@ -63,7 +71,8 @@ struct SignalTests {
                   target = target.process { pid = \(killed.pid) }, restart = "supervised", restart_within = "20s",
                 })
                 wait "60s"
-                """)
+                """
+            )
             let runner = try box.begin("run", script)
             try box.injected(2, by: runner)
             for _ in 0..<3 {
@@ -79,7 +88,8 @@ struct SignalTests {
         }
     }
 
-    @Test func `a signal while the baseline is watched touches nothing`() throws {
+    @Test
+    func `a signal while the baseline is watched touches nothing`() throws {
         try Sandbox.with { box in
             let sleeper = try box.sleeper()
             let script = try box.write(
@@ -92,7 +102,8 @@ struct SignalTests {
                   },
                   faults = { fault.process.pause { target = process } }, duration = "1s",
                 }
-                """)
+                """
+            )
             let runner = try box.begin("run", script)
             #expect(eventually { runner.errors.contains("BASELINE_CHECK") })
             runner.signal(SIGINT)

@@ -147,13 +147,7 @@ struct RunnerTests {
     @Test
     func `a signal reverts everything and a second one changes nothing`() async throws {
         let before = world.kernel.world
-        let runner = world.runner { controls throws(BodyError) in
-            _ = try await primitive { () throws(ControlError) in
-                try await controls.inject(SimulatedRun.pause)
-            }
-            try await primitive { () throws(ControlError) in try await controls.wait(.seconds(600))
-            }
-        }
+        let runner = world.runner(body: SimulatedRun.holdForever)
         async let running = runner.run()
         await world.awaitEvent(.injected)
         await runner.stop(.signal(2))
@@ -167,13 +161,7 @@ struct RunnerTests {
     @Test
     func `an agent that dies is replaced, and its journal applied`() async throws {
         let before = world.kernel.world
-        let runner = world.runner { controls throws(BodyError) in
-            _ = try await primitive { () throws(ControlError) in
-                try await controls.inject(SimulatedRun.pause)
-            }
-            try await primitive { () throws(ControlError) in try await controls.wait(.seconds(600))
-            }
-        }
+        let runner = world.runner(body: SimulatedRun.holdForever)
         async let running = runner.run()
         await world.awaitEvent(.injected)
         world.channels.withLock { $0[0] }.kill()
@@ -187,13 +175,7 @@ struct RunnerTests {
 
     @Test
     func `moonquake abort reaches the runner through the agent`() async throws {
-        let runner = world.runner { controls throws(BodyError) in
-            _ = try await primitive { () throws(ControlError) in
-                try await controls.inject(SimulatedRun.pause)
-            }
-            try await primitive { () throws(ControlError) in try await controls.wait(.seconds(600))
-            }
-        }
+        let runner = world.runner(body: SimulatedRun.holdForever)
         async let running = runner.run()
         await world.awaitEvent(.injected)
         world.channels.withLock { $0[0] }.abort()

@@ -32,6 +32,15 @@ final class SimulatedRun: Sendable {
         options: [:]
     )
 
+    /// A body that pauses the shop and waits until it is stopped.
+    static let holdForever: @Sendable (any RunControls) async throws(BodyError) -> Void = {
+        controls throws(BodyError) in
+        _ = try await primitive { () throws(ControlError) in
+            try await controls.inject(SimulatedRun.pause)
+        }
+        try await primitive { () throws(ControlError) in try await controls.wait(.seconds(600)) }
+    }
+
     /// Sets what a metric says from now on.
     func say(_ reading: Reading, for metric: String) { readings.withLock { $0[metric] = reading } }
 
@@ -44,7 +53,7 @@ final class SimulatedRun: Sendable {
         isPlain: Bool = false,
         rehearsal: Rehearsal = Rehearsal(),
         seed: UInt64 = 1,
-        _ body: @escaping @Sendable (any RunControls) async throws(BodyError) -> Void
+        body: @escaping @Sendable (any RunControls) async throws(BodyError) -> Void
     ) -> Runner {
         Runner(
             experiment: experiment,

@@ -91,8 +91,9 @@ struct NetemTextTests {
         // The quantile of 0.975.
         #expect(abs(normal[3993] - 1.96) < 0.01)
         let pareto = NetemTables.pareto
-        // The first lines of iproute2's pareto.dist.
-        #expect(Array(pareto.prefix(5)) == [-5461, -5460, -5459, -5458, -5457])
+        // The least value is 1, which is half of a = 3's mean of 1.5 below it, times 4/3.
+        #expect(pareto.first == Int16((-0.5 * 4 / 3 * 8192).rounded()))
+        #expect(pareto == pareto.sorted())
         #expect(pareto.last == 32767)
         #expect(pareto.count == 4096)
     }
@@ -286,7 +287,7 @@ struct NetemTextTests {
 
     @Test
     func `without netem the reason says how to get it`() {
-        guard let absence = NetemBackend().absence else { return }
+        guard let absence = NetemProbe().absence else { return }
         #expect(absence.contains("modprobe sch_netem"), "\(absence)")
         for package in ["kernel-modules-extra", "linux-modules-extra-$(uname -r)", "linux-image"] {
             #expect(absence.contains(package), "\(absence)")

@@ -51,7 +51,7 @@ struct RuleTextTests {
             PacketMatch(.ingress, isIPv6: true, protocols: [.icmp], interface: "eth0"),
         ])
         #expect(
-            plan.rules(at: .input).map(NftText.rule) == [
+            plan.rules(at: .input).map { NftText.rule($0, .silence) } == [
                 "iifname \"eth0\" meta nfproto ipv6 meta l4proto ipv6-icmp counter drop",
                 "meta nfproto ipv6 icmpv6 type 133-137 accept",
                 "iifname != \"lo\" meta nfproto ipv6 counter drop",

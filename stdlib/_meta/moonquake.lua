@@ -352,6 +352,7 @@ function fault.network.bandwidth(options) end
 ---@field interface? string Only packets on this interface; without it all but the loopback.
 ---@field exclude? string|string[] Far ends to leave alone.
 ---@field exclude_ports? integer|integer[] Ports to leave alone, at either end, in both directions.
+---@field action? "drop"|"reject"|"reset" What senders are told: nothing (drop), ICMP prohibited (reject), or a TCP reset (reset). Default: "drop".
 ---@field engine? "auto"|"nft"|"iptables" What carries the rules; auto takes the best that works. Default: "auto".
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
 

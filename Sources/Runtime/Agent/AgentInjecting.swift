@@ -231,6 +231,10 @@ extension AgentFailure {
             case .refused: .definition
             case .targetGone, .noEffect, .kernel: .injection
             }
-        self.init(kind, DefinitionError(fault, error.description, at: location).description)
+        // Faults that know which capability is missing say the way out themselves.
+        let isBareRefusal =
+            if case .kernel(let error) = error { error.kind == .notPermitted } else { false }
+        let hint = isBareRefusal ? "; run as root, or with --sudo" : ""
+        self.init(kind, DefinitionError(fault, error.description + hint, at: location).description)
     }
 }

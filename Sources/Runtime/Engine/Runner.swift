@@ -59,6 +59,8 @@ package actor Runner {
     var sources: [String: any MetricSource] = [:]
     var samplers: [Task<Void, Never>] = []
     var isSampling = false
+    var unhealthy: Set<String> = []
+    var judgesFrom = Instant(nanoseconds: 0)
     var rules: [ArmedRule] = []
     var baselineWaiters: [CheckedContinuation<Void, Never>] = []
     var sampleWaiters: [CheckedContinuation<Void, Never>] = []

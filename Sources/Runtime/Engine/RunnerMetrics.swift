@@ -73,8 +73,11 @@ extension Runner {
         // A probe that has just begun has nothing to say; that is no sign of ill health.
         if isFirstData, sample.value == nil, machine.phase.isBeforeInjection { return }
         record.samples[metric.name, default: []].append(sample)
-        let changes = judge.judge(sample, of: metric.name)
-        for change in changes { tell(change, of: metric) }
+        // A sample that was asked for before the faults were off says nothing of the recovery.
+        if sample.at >= judgesFrom {
+            let changes = judge.judge(sample, of: metric.name)
+            for change in changes { tell(change, of: metric) }
+        }
         let isHealthy =
             judge.judges.first { $0.definition.name == metric.name }?.health.holds ?? true
         surroundings.observer.sampled(metric, sample, isHealthy: isHealthy)
@@ -100,8 +103,12 @@ extension Runner {
 
     private func tell(_ change: SteadyStateJudge.Change, of metric: MetricDefinition) {
         switch change.transition {
-        case .health(let health, let since, let reason):
-            if health != .healthy { noteViolation(of: metric, since: since, reason) }
+        case .health(.healthy, _, let reason):
+            // That a metric is well is only news after it was not.
+            if unhealthy.remove(metric.name) != nil { emit(.health, reason) }
+        case .health(_, let since, let reason):
+            unhealthy.insert(metric.name)
+            noteViolation(of: metric, since: since, reason)
             emit(.health, reason)
         case .breach(_, let reason):
             guard machine.isGuarded else { return }
@@ -246,6 +253,7 @@ extension Runner {
         let time = surroundings.time
         let limit = Duration.milliseconds(record.experiment.steadyState.recoveryMs)
         let began = time.now
+        judgesFrom = began
         judge.beginPhase()
         while machine.phase == .postValidation {
             if judge.isSteady {

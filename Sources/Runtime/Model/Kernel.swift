@@ -114,8 +114,11 @@ package struct ProcessSnapshot: Sendable, Hashable {
         return (files + [shortName]).filter { !$0.isEmpty }
     }
 
-    /// The name for messages.
-    package var displayName: String { names.first ?? "?" }
+    /// The name for messages: its own title before the executable's, which may be a link to another's.
+    package var displayName: String {
+        let title = arguments.first?.prefix { $0 != " " && $0 != ":" }.split(separator: "/").last
+        return title.map(String.init) ?? names.first ?? "?"
+    }
 }
 
 /// Processes and signals.

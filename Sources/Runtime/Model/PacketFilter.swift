@@ -73,6 +73,16 @@ package struct PacketMatch: Sendable, Hashable, Codable {
     }
 }
 
+/// What the sender of a dropped packet is told.
+package enum PacketAnswer: String, Sendable, Hashable, Codable, CaseIterable {
+    /// Nothing: it waits until it gives up.
+    case silence = "drop"
+    /// ICMP "administratively prohibited": it knows at once.
+    case reject
+    /// A TCP reset: its connection breaks, also one that was open before.
+    case reset
+}
+
 /// The rules of one lease: what passes first, then what is dropped.
 package struct PacketRules: Sendable, Hashable, Codable {
     /// The name of our table or chain, unique to the lease.
@@ -81,12 +91,20 @@ package struct PacketRules: Sendable, Hashable, Codable {
     package var pass: [PacketMatch]
     /// Packets that are dropped and counted.
     package var drop: [PacketMatch]
+    /// What their senders are told.
+    package var answer: PacketAnswer
 
     /// Makes the rules of a table or chain.
-    package init(name: String, pass: [PacketMatch], drop: [PacketMatch]) {
+    package init(
+        name: String,
+        pass: [PacketMatch],
+        drop: [PacketMatch],
+        answer: PacketAnswer = .silence
+    ) {
         self.name = name
         self.pass = pass
         self.drop = drop
+        self.answer = answer
     }
 }
 

@@ -1,5 +1,69 @@
 // The types of options. A bare number where a unit is due is refused with the spelling to use.
 
+/// A number with its unit in a string: what durations, shares, rates and sizes have in common.
+package struct Quantity: Sendable {
+    /// The name of the type, and the noun with its article for messages.
+    package var type: String
+    package var noun: String
+    /// A value as it is written, and the unit to suggest for a bare number.
+    package var example: String
+    package var unit: String
+    /// What is allowed, in words and as base units.
+    package var allowed: String
+    package var range: ClosedRange<Double>
+    /// Reads a text into base units; nil for what is no such quantity.
+    package var read: @Sendable (String) -> Double?
+
+    /// Makes a quantity from its parts.
+    package init(
+        _ type: String,
+        noun: String,
+        example: String,
+        unit: String,
+        allowed: String,
+        range: ClosedRange<Double>,
+        read: @escaping @Sendable (String) -> Double?
+    ) {
+        self.type = type
+        self.noun = noun
+        self.example = example
+        self.unit = unit
+        self.allowed = allowed
+        self.range = range
+        self.read = read
+    }
+}
+
+extension ParameterKind {
+    /// A quantity; a bare number is refused with the spelling to use.
+    package static func quantity(
+        _ quantity: Quantity,
+        as convert: @escaping @Sendable (Double) -> Value
+    ) -> ParameterKind {
+        let shape = ParameterShape(
+            type: quantity.type,
+            json: "string",
+            example: "\"\(quantity.example)\"",
+            allowed: quantity.allowed
+        )
+        return ParameterKind(shape: shape) { value throws(ParameterProblem) in
+            if case .number(let number) = value {
+                let spelling = "\"\(ParameterValue.shortest(number))\(quantity.unit)\""
+                throw ParameterProblem(
+                    "needs a unit: write \(spelling), got the bare number \(value)"
+                )
+            }
+            guard case .string(let text) = value, let number = quantity.read(text) else {
+                throw ParameterProblem("must be \(quantity.noun), got \(value)")
+            }
+            guard quantity.range.contains(number) else {
+                throw ParameterProblem("must be \(quantity.allowed), got \(value)")
+            }
+            return convert(number)
+        }
+    }
+}
+
 extension ParameterKind where Value == Duration {
     /// A span of time in a string with its unit.
     package static func duration(
@@ -7,67 +71,47 @@ extension ParameterKind where Value == Duration {
         to highest: Duration? = nil
     ) -> ParameterKind {
         let ceiling = highest ?? .seconds(86400 * 365)
-        let allowed =
-            highest.map { "between \(lowest.spelled) and \($0.spelled)" }
-            ?? "\(lowest.spelled) or more"
-        let shape = ParameterShape(
-            type: "duration",
-            json: "string",
-            example: "\"250ms\"",
-            allowed: allowed
+        let quantity = Quantity(
+            "duration",
+            noun: "a duration such as \"250ms\" or \"2m\"",
+            example: "250ms",
+            unit: "s",
+            allowed: highest.map { "between \(lowest.spelled) and \($0.spelled)" }
+                ?? "\(lowest.spelled) or more",
+            range: lowest.inSeconds...ceiling.inSeconds,
+            read: Units.seconds
         )
-        return ParameterKind(shape: shape) { value throws(ParameterProblem) in
-            let text = try value.unitText(unit: "s", kind: "a duration such as \"250ms\" or \"2m\"")
-            guard let duration = Units.duration(text) else {
-                throw ParameterProblem(
-                    "must be a duration such as \"250ms\" or \"2m\", got \(value)"
-                )
-            }
-            guard duration >= lowest, duration <= ceiling else {
-                throw ParameterProblem("must be \(allowed), got \(value)")
-            }
-            return duration
-        }
+        return .quantity(quantity) { .seconds($0) }
     }
 }
 
 extension ParameterKind where Value == Double {
     /// A share in percent, as a number between 0 and 1.
     package static var percent: ParameterKind {
-        let allowed = "between 0% and 100%"
-        let shape = ParameterShape(
-            type: "percent",
-            json: "string",
-            example: "\"10%\"",
-            allowed: allowed
+        let quantity = Quantity(
+            "percent",
+            noun: "a percentage such as \"10%\"",
+            example: "10%",
+            unit: "%",
+            allowed: "between 0% and 100%",
+            range: 0...1,
+            read: Units.share
         )
-        return ParameterKind(shape: shape) { value throws(ParameterProblem) in
-            let text = try value.unitText(unit: "%", kind: "a percentage such as \"10%\"")
-            guard let share = Units.share(text) else {
-                throw ParameterProblem("must be a percentage such as \"10%\", got \(value)")
-            }
-            guard (0...1).contains(share) else {
-                throw ParameterProblem("must be \(allowed), got \(value)")
-            }
-            return share
-        }
+        return .quantity(quantity) { $0 }
     }
 
     /// Events a second.
     package static var rate: ParameterKind {
-        let shape = ParameterShape(
-            type: "rate",
-            json: "string",
-            example: "\"20/s\"",
-            allowed: "more than 0"
+        let quantity = Quantity(
+            "rate",
+            noun: "a rate such as \"20/s\"",
+            example: "20/s",
+            unit: "/s",
+            allowed: "more than 0",
+            range: Double.leastNormalMagnitude...Double.greatestFiniteMagnitude,
+            read: Units.perSecond
         )
-        return ParameterKind(shape: shape) { value throws(ParameterProblem) in
-            let text = try value.unitText(unit: "/s", kind: "a rate such as \"20/s\"")
-            guard let rate = Units.perSecond(text), rate > 0 else {
-                throw ParameterProblem("must be a rate such as \"20/s\", got \(value)")
-            }
-            return rate
-        }
+        return .quantity(quantity) { $0 }
     }
 }
 
@@ -126,6 +170,18 @@ extension ParameterKind where Value == String {
                 )
             }
             return text
+        }
+    }
+
+    /// The name of a network namespace, which is the name of a file.
+    package static var namespaceName: ParameterKind {
+        let plain = string(example: "\"shop\"")
+        return ParameterKind(shape: plain.shape) { value throws(ParameterProblem) in
+            let name = try plain.parse(value)
+            guard name != ".", name != "..", !name.contains("/") else {
+                throw ParameterProblem("must be a name as in `ip netns list`, got \(value)")
+            }
+            return name
         }
     }
 
@@ -206,19 +262,6 @@ extension ParameterKind where Value == [String: String] {
                 strings[name] = text
             }
             return strings
-        }
-    }
-}
-
-extension ParameterValue {
-    /// The text of a value that carries a unit; a bare number is refused with the spelling to use.
-    package func unitText(unit: String, kind: String) throws(ParameterProblem) -> String {
-        switch self {
-        case .string(let text): return text
-        case .number(let number):
-            let spelling = "\"\(Self.shortest(number))\(unit)\""
-            throw ParameterProblem("needs a unit: write \(spelling), got the bare number \(self)")
-        default: throw ParameterProblem("must be \(kind), got \(self)")
         }
     }
 }

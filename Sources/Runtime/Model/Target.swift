@@ -180,7 +180,7 @@ package enum TargetOptions {
     /// The name of a network namespace.
     package static let netnsName = Parameter(
         required: "name",
-        ParameterKind<[String]>.list(of: .string(example: "\"shop\"")),
+        ParameterKind<[String]>.list(of: .namespaceName),
         help: "Names as in `ip netns list`."
     )
 

@@ -8,7 +8,8 @@ import Synchronization
 package final class TerminalProgress: RunObserver, Sendable {
     private struct State {
         var phase = Phase.initialize
-        var offsetMs = 0.0
+        /// When the run began, by what its first event says of its age.
+        var began: ContinuousClock.Instant?
         var inForce = 0
         var metrics: [String: (text: String, isHealthy: Bool)] = [:]
         var isLiveLineShown = false
@@ -42,7 +43,7 @@ package final class TerminalProgress: RunObserver, Sendable {
     package func happened(_ event: RunEvent) {
         state.withLock { state in
             state.phase = event.phase
-            state.offsetMs = event.offsetMs
+            if state.began == nil { state.began = .now - .milliseconds(event.offsetMs) }
             if event.kind == .injected { state.inForce += 1 }
             if event.kind == .reverted { state.inForce = max(0, state.inForce - 1) }
             guard event.kind != .ended else {
@@ -67,7 +68,7 @@ package final class TerminalProgress: RunObserver, Sendable {
 
     private func line(for event: RunEvent) -> String {
         let time = Self.clock(event.offsetMs)
-        let text = event.text.escapedForDisplay(limit: 2000)
+        let text = event.text.replacing("\t", with: "  ").escapedForDisplay(limit: 2000)
         let painted =
             switch event.kind {
             case .phase: style.paint(text, .bold)
@@ -89,10 +90,11 @@ package final class TerminalProgress: RunObserver, Sendable {
         let metrics = state.metrics.sorted { $0.key < $1.key }.map { entry in
             (entry.value.isHealthy ? "✓ " : "✗ ") + entry.value.text
         }
+        let age = state.began.map { $0.duration(to: .now) } ?? .zero
         let faults =
             state.inForce == 0
             ? "no fault" : state.inForce == 1 ? "1 fault" : "\(state.inForce) faults"
-        let parts = ["\(state.phase.rawValue) \(Self.clock(state.offsetMs))", faults] + metrics
+        let parts = ["\(state.phase.rawValue) \(Self.clock(age.inMilliseconds))", faults] + metrics
         let text = parts.joined(separator: "  ")
         write(style.paint(String(text.prefix(max(1, width - 1))), .dim))
         state.isLiveLineShown = true

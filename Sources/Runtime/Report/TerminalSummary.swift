@@ -74,7 +74,8 @@ package struct TerminalSummary: Sendable {
         let until = fault.revertedMs.map { Duration.milliseconds($0).spelled } ?? "now"
         let holder = fault.engine.map { "\(fault.heldBy.rawValue), \($0)" } ?? fault.heldBy.rawValue
         let figures = (fault.measured?.figures ?? []).map { figure in
-            "\(figure.name.replacing("_", with: " ")) \(ParameterValue.shortest(figure.value))\(figure.unit)"
+            let value = MetricUnit.number.spelled(figure.value)
+            return "\(figure.name.replacing("_", with: " ")) \(value)\(figure.unit)"
         }
         let measured = figures.isEmpty ? "" : "; \(figures.joined(separator: ", "))"
         let outcome = fault.outcome?.rawValue ?? "open"

@@ -7,16 +7,22 @@ package import ChaosModel
 package struct TargetResolver: Sendable {
     private let kernel: Kernel
     private let protectedProcesses: Set<Int32>
+    /// Our own program: agents and runners of other runs are no targets either.
+    private let ownExecutable: String?
 
     /// Makes a resolver.
     ///
     /// - Parameters:
     ///   - kernel: The machine to look at.
     ///   - protectedProcesses: Processes that never are targets, beside pid 1, the kernel's threads, this
-    ///     process and its ancestors.
+    ///     process, its ancestors, and others of the same program.
     package init(kernel: Kernel, protectedProcesses: [Int32] = []) {
         self.kernel = kernel
-        self.protectedProcesses = Set(protectedProcesses).union(kernel.host.ancestry()).union([1])
+        let ancestry = kernel.host.ancestry()
+        self.protectedProcesses = Set(protectedProcesses).union(ancestry).union([1])
+        // Without /proc nothing can be selected by name, so nothing of ours can be hit by it.
+        ownExecutable =
+            ancestry.first.flatMap { try? kernel.processes.snapshot(pid: $0) }?.executable
     }
 
     /// Everything that matches, in a stable order.
@@ -26,21 +32,49 @@ package struct TargetResolver: Sendable {
         let options = try TargetError.definition { () throws(DefinitionError) in
             try selector.validated()
         }
-        let found =
-            switch selector.kind {
-            case .host: [Target.host]
-            case .netns: try namespaces(options)
-            case .process: try processes(options)
-            }
-        let excepted = Set(options[TargetOptions.except] ?? [])
-        let left = found.filter { !excepted.contains($0.name) }
+        let found = try all(selector.kind, options)
+        let left = withoutExceptions(found, options)
         guard !left.isEmpty else {
-            let why =
-                found.isEmpty
-                ? "matches nothing on this host" : "matches only what `except` leaves out"
-            throw .noTarget(options.error("\(why): \(selector)"))
+            throw .noTarget(
+                options.error("\(try whyNothing(found, selector, options)): \(selector)")
+            )
         }
         return left
+    }
+
+    private func whyNothing(
+        _ found: [Target],
+        _ selector: TargetSelector,
+        _ options: Parameters
+    ) throws(TargetError) -> String {
+        guard found.isEmpty else { return "matches only what `except` leaves out" }
+        let all = try all(selector.kind, options, seesProtected: true)
+        return all.isEmpty ? "matches nothing on this host" : "matches only what is protected"
+    }
+
+    /// Everything that matches, for what only looks: nothing is an answer, and what is protected may be seen.
+    package func seen(_ selector: TargetSelector) throws(TargetError) -> [Target] {
+        let options = try TargetError.definition { () throws(DefinitionError) in
+            try selector.validated()
+        }
+        return withoutExceptions(try all(selector.kind, options, seesProtected: true), options)
+    }
+
+    private func all(
+        _ kind: TargetKind,
+        _ options: Parameters,
+        seesProtected: Bool = false
+    ) throws(TargetError) -> [Target] {
+        switch kind {
+        case .host: [Target.host]
+        case .netns: try namespaces(options)
+        case .process: try processes(options, seesProtected: seesProtected)
+        }
+    }
+
+    private func withoutExceptions(_ found: [Target], _ options: Parameters) -> [Target] {
+        let excepted = Set(options[TargetOptions.except] ?? [])
+        return found.filter { !excepted.contains($0.name) }
     }
 
     /// Why a target must never be hit; nil when it may.
@@ -58,6 +92,9 @@ package struct TargetResolver: Sendable {
         if process.isKernelThread { return "a thread of the kernel" }
         if protectedProcesses.contains(process.identity.pid) {
             return "moonquake itself or one of its ancestors"
+        }
+        if let ownExecutable, process.executable == ownExecutable {
+            return "moonquake, of another run"
         }
         return nil
     }
@@ -83,7 +120,9 @@ package struct TargetResolver: Sendable {
         return try TargetError.kernel { () throws(KernelError) in try kernel.processes.pids() }
     }
 
-    private func processes(_ options: Parameters) throws(TargetError) -> [Target] {
+    private func processes(_ options: Parameters, seesProtected: Bool) throws(TargetError)
+        -> [Target]
+    {
         let matcher = try ProcessMatcher(options, on: kernel)
         let pids = try pidsToLookAt(options)
         var found: [Target] = []
@@ -92,7 +131,7 @@ package struct TargetResolver: Sendable {
                 try kernel.processes.snapshot(pid: pid)
             }
             guard let process, process.state != "Z", try matcher.matches(process) else { continue }
-            if let reason = protection(of: process) {
+            if !seesProtected, let reason = protection(of: process) {
                 guard options.given.contains(TargetOptions.pid.name) else { continue }
                 throw .noTarget(options.error("process \(pid) is protected: it is \(reason)"))
             }

@@ -24,7 +24,9 @@ struct HeldFaults {
         let script = try box.write("hold.lua", Self.script(near: near, pid: sleeper.pid))
         runner = try box.begin("run", script, terminal: terminal)
         agent = try box.injected(2, by: runner)[0]
-        guard Proc.state(of: sleeper.pid) == "T" else { throw SetUpError("the process was not paused") }
+        guard Proc.state(of: sleeper.pid) == "T" else {
+            throw SetUpError("the process was not paused")
+        }
     }
 
     static func script(near: String, pid: pid_t, then rest: String = "wait \"60s\"") -> String {
@@ -49,8 +51,11 @@ struct HeldFaults {
         let isResumed = eventually(within: limit) { Proc.state(of: sleeper.pid) != "T" }
         let pause = (ContinuousClock.now - began).milliseconds
         let first: Double? = eventually(within: limit) {
-            let lines = String(decoding: ping.output.utf8.dropFirst(answersBefore), as: UTF8.self).split(separator: "\n")
-            return lines.lazy.filter { $0.contains("bytes from") }.compactMap(Self.time).first { $0 >= wallClock }
+            let lines = String(decoding: ping.output.utf8.dropFirst(answersBefore), as: UTF8.self)
+                .split(separator: "\n")
+            return lines.lazy.filter { $0.contains("bytes from") }.compactMap(Self.time).first {
+                $0 >= wallClock
+            }
         }
         return (first.map { ($0 - wallClock) * 1000 }, isResumed ? pause : nil)
     }

@@ -18,9 +18,13 @@ enum Moonquake {
     static let path: String = {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         readlink("/proc/self/exe", &buffer, buffer.count - 1)
-        let own = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let own = String(
+            decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) },
+            as: UTF8.self
+        )
         let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? own
-        return [own, bundle].map { folder(of: $0) + "/moonquake" }.first { access($0, X_OK) == 0 } ?? "moonquake"
+        return [own, bundle].map { folder(of: $0) + "/moonquake" }.first { access($0, X_OK) == 0 }
+            ?? "moonquake"
     }()
 
     private static func folder(of path: String) -> String {
@@ -28,7 +32,7 @@ enum Moonquake {
     }
 
     /// The root of the tree that was built.
-    static let tree = folder(of: folder(of: folder(of: String(#filePath))))
+    static let tree = folder(of: folder(of: folder(of: folder(of: String(#filePath)))))
 }
 
 /// The user that stands for every ordinary one.
@@ -36,8 +40,12 @@ let nobody: UInt32 = 65534
 
 extension Sandbox {
     private func command(_ arguments: [String], asNobody: Bool) -> [String] {
-        let user = ["setpriv", "--reuid", "\(nobody)", "--regid", "\(nobody)", "--clear-groups", "--"]
-        return (asNobody ? user : []) + [Moonquake.path] + arguments + ["--state-dir", asNobody ? stateOfNobody : state]
+        let user = [
+            "setpriv", "--reuid", "\(nobody)", "--regid", "\(nobody)", "--clear-groups", "--",
+        ]
+        return (asNobody ? user : []) + [Moonquake.path] + arguments + [
+            "--state-dir", asNobody ? stateOfNobody : state,
+        ]
     }
 
     /// The state directory of the runs of the ordinary user.
@@ -54,7 +62,11 @@ extension Sandbox {
         environment: [String: String]? = nil,
         terminal: String? = nil
     ) throws -> Program {
-        try start(command(arguments, asNobody: asNobody), environment: environment, terminal: terminal)
+        try start(
+            command(arguments, asNobody: asNobody),
+            environment: environment,
+            terminal: terminal
+        )
     }
 
     /// Runs a command of the program to its end.
@@ -66,17 +78,27 @@ extension Sandbox {
         within limit: Duration = .seconds(60)
     ) throws -> Moonquake.Ended {
         let start = ContinuousClock.now
-        let program = try self.start(command(arguments, asNobody: asNobody), environment: environment)
+        let program = try self.start(
+            command(arguments, asNobody: asNobody),
+            environment: environment
+        )
         let code = try program.ended(within: limit)
         return Moonquake.Ended(
-            code: code, output: program.output, errors: program.errors, took: ContinuousClock.now - start)
+            code: code,
+            output: program.output,
+            errors: program.errors,
+            took: ContinuousClock.now - start
+        )
     }
 
     /// The report that the last run left in the state directory.
     func lastReport(asNobody: Bool = false) throws -> RunReport {
         let folder = (asNobody ? stateOfNobody : state) + "/runs"
         let name = try #require(File.names(in: folder).last, "no run left a report in \(folder)")
-        return try WireJSON.value(RunReport.self, from: try #require(File.text("\(folder)/\(name)")))
+        return try WireJSON.value(
+            RunReport.self,
+            from: try #require(File.text("\(folder)/\(name)"))
+        )
     }
 
     /// The journals of live agents or crashed ones, as their lines.

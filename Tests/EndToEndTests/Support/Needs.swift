@@ -11,7 +11,9 @@ enum Needs {
     static let isOpenToOthers: Bool = {
         guard isRoot else { return false }
         let isDone = try? Sandbox.with { box in
-            let user = ["setpriv", "--reuid", "\(nobody)", "--regid", "\(nobody)", "--clear-groups", "--"]
+            let user = [
+                "setpriv", "--reuid", "\(nobody)", "--regid", "\(nobody)", "--clear-groups", "--",
+            ]
             return try box.start(user + [Moonquake.path, "faults"]).ended() == 0
         }
         return isDone ?? false
@@ -21,11 +23,17 @@ enum Needs {
 extension Trait where Self == ConditionTrait {
     /// For tests with network faults and with several users.
     static var root: Self {
-        .enabled(if: Needs.isRoot, "SKIPPED: needs root, for network namespaces and other users' processes")
+        .enabled(
+            if: Needs.isRoot,
+            "SKIPPED: needs root, for network namespaces and other users' processes"
+        )
     }
 
     /// For tests that run the program as an ordinary user.
     static var ordinaryUser: Self {
-        .enabled(if: Needs.isOpenToOthers, "SKIPPED: needs root, setpriv, and a tree that user 65534 can read")
+        .enabled(
+            if: Needs.isOpenToOthers,
+            "SKIPPED: needs root, setpriv, and a tree that user 65534 can read"
+        )
     }
 }

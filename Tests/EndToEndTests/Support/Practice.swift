@@ -20,8 +20,11 @@ extension Sandbox {
         let experiments = folder + "/experiments"
         try tool("cp", "-R", Moonquake.tree + "/scripts/experiments", experiments)
         let place = experiments + "/practice/place.lua"
-        let text = (File.text(place) ?? "").replacing("local name = \"practice\"", with: "local name = \"\(name)\"")
-            .replacing("local port = 18080", with: "local port = \(port)")
+        let text = (File.text(place) ?? "").replacing(
+            "local name = \"practice\"",
+            with: "local name = \"\(name)\""
+        )
+        .replacing("local port = 18080", with: "local port = \(port)")
         try File.write(text, to: place)
         adopt(namespaces: ["\(name)-web", "\(name)-data"])
         let program = try start(
@@ -32,7 +35,12 @@ extension Sandbox {
             throw SetUpError("practice.sh is not ready: \(program.errors)")
         }
         return Practice(
-            web: "\(name)-web", data: "\(name)-data", port: port, experiments: experiments, program: program)
+            web: "\(name)-web",
+            data: "\(name)-data",
+            port: port,
+            experiments: experiments,
+            program: program
+        )
     }
 
     /// The first of so many ports of the loopback on which nobody listens.

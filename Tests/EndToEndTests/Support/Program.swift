@@ -32,9 +32,27 @@ final class Program {
         defer { posix_spawn_file_actions_destroy(&actions) }
         let write = O_WRONLY | O_CREAT | O_APPEND
         // Opened by the leader of a new session, a terminal becomes the one that controls it.
-        posix_spawn_file_actions_addopen(&actions, 0, terminal ?? "/dev/null", terminal == nil ? O_RDONLY : O_RDWR, 0)
-        posix_spawn_file_actions_addopen(&actions, 1, terminal ?? outputPath, terminal == nil ? write : O_RDWR, 0o644)
-        posix_spawn_file_actions_addopen(&actions, 2, terminal ?? errorPath, terminal == nil ? write : O_RDWR, 0o644)
+        posix_spawn_file_actions_addopen(
+            &actions,
+            0,
+            terminal ?? "/dev/null",
+            terminal == nil ? O_RDONLY : O_RDWR,
+            0
+        )
+        posix_spawn_file_actions_addopen(
+            &actions,
+            1,
+            terminal ?? outputPath,
+            terminal == nil ? write : O_RDWR,
+            0o644
+        )
+        posix_spawn_file_actions_addopen(
+            &actions,
+            2,
+            terminal ?? errorPath,
+            terminal == nil ? write : O_RDWR,
+            0o644
+        )
         pid = try Self.spawn(arguments, environment ?? Self.environment, &actions)
     }
 
@@ -63,7 +81,9 @@ final class Program {
                 posix_spawnp(&pid, arguments[0], &actions, &attributes, argv, envp)
             }
         }
-        guard code == 0 else { throw SetUpError("\(arguments[0]): \(String(cString: strerror(code)))") }
+        guard code == 0 else {
+            throw SetUpError("\(arguments[0]): \(String(cString: strerror(code)))")
+        }
         return pid
     }
 
@@ -81,7 +101,11 @@ final class Program {
         var found: [String: String] = [:]
         var next = environ
         while let entry = next.pointee {
-            let pair = String(cString: entry).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let pair = String(cString: entry).split(
+                separator: "=",
+                maxSplits: 1,
+                omittingEmptySubsequences: false
+            )
             found[String(pair[0])] = pair.count > 1 ? String(pair[1]) : ""
             next += 1
         }
@@ -108,7 +132,9 @@ final class Program {
     @discardableResult
     func ended(within limit: Duration = .seconds(60)) throws -> Int32 {
         if let code = eventually(within: limit, { exitCode }) { return code }
-        throw SetUpError("process \(pid) has not ended within \(limit); it said: \(output)\(errors)")
+        throw SetUpError(
+            "process \(pid) has not ended within \(limit); it said: \(output)\(errors)"
+        )
     }
 
     /// Sends a signal, unless it was waited for.
@@ -130,7 +156,9 @@ final class Program {
 ///
 /// Only a parent is told what a process does, and tests are no parent of agents: so they ask.
 @discardableResult
-func eventually<Value>(within limit: Duration = .seconds(20), _ value: () throws -> Value?) rethrows -> Value? {
+func eventually<Value>(within limit: Duration = .seconds(20), _ value: () throws -> Value?) rethrows
+    -> Value?
+{
     let end = ContinuousClock.now + limit
     while true {
         if let value = try value() { return value }
@@ -202,7 +230,9 @@ enum Proc {
 
     /// The fields of /proc/PID/stat from the third on.
     private static func fields(of pid: pid_t) -> [Substring]? {
-        guard let text = File.text("/proc/\(pid)/stat"), let close = text.lastIndex(of: ")") else { return nil }
+        guard let text = File.text("/proc/\(pid)/stat"), let close = text.lastIndex(of: ")") else {
+            return nil
+        }
         let fields = text[text.index(after: close)...].split(separator: " ")
         return fields.count > 20 ? fields : nil
     }

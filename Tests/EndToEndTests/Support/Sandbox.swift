@@ -44,7 +44,11 @@ final class Sandbox {
     ) throws -> Program {
         let prefix = namespace.map { ["ip", "netns", "exec", $0] } ?? []
         let program = try Program(
-            prefix + arguments, environment: environment, outputsIn: folder, terminal: terminal)
+            prefix + arguments,
+            environment: environment,
+            outputsIn: folder,
+            terminal: terminal
+        )
         programs.append(program)
         return program
     }
@@ -79,13 +83,24 @@ final class Sandbox {
             let batch = try write(
                 "\(device).ip",
                 """
+                link set \(device) addrgenmode none
                 addr add 10.98.0.\(number)/24 dev \(device)
                 addr add fd98::\(number)/64 dev \(device) nodad
                 link set lo up
                 link set \(device) up
 
-                """)
+                """
+            )
             try tool("ip", "-n", name, "-batch", batch)
+        }
+        // What the kernel changes by itself a moment after is no change of the fault's.
+        for name in [near, far] {
+            let isUp = try eventually {
+                try tool("ip", "-o", "link", "show", "type", "veth", in: name).contains("state UP")
+            }
+            guard isUp else {
+                throw SetUpError("the cable between \(near) and \(far) does not come up")
+            }
         }
         return (near, far)
     }

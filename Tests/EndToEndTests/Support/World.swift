@@ -1,6 +1,7 @@
 // What others have on this machine, as text, to be the same before and after. Counters are left out.
 
 import Glibc
+import Testing
 
 /// The packet filters and qdiscs of network namespaces.
 struct World: Equatable, CustomStringConvertible {
@@ -13,7 +14,9 @@ struct World: Equatable, CustomStringConvertible {
 
 extension Sandbox {
     /// The world of these namespaces now.
-    func world(_ namespaces: String...) throws -> World {
+    func world(_ namespaces: String...) throws -> World { try world(namespaces) }
+
+    private func world(_ namespaces: [String]) throws -> World {
         var world = World()
         for name in namespaces {
             world["nft", name] = try tool("nft", "-s", "-a", "list", "ruleset", in: name)
@@ -24,6 +27,20 @@ extension Sandbox {
             world["routes", name] = try tool("ip", "route", in: name)
         }
         return world
+    }
+
+    /// Expects the world of these namespaces to be as it was.
+    func expect(
+        _ before: World,
+        in namespaces: String...,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let after = try world(namespaces)
+        #expect(
+            after == before,
+            "before: \(before)\nafter: \(after)",
+            sourceLocation: sourceLocation
+        )
     }
 
     /// Without the counters of chains and the comments with dates.

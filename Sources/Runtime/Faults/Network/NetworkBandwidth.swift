@@ -52,43 +52,31 @@ package struct NetworkBandwidth: ShapingFault {
 extension ParameterKind where Value == Double {
     /// Bits per second.
     static var bitRate: ParameterKind {
-        let shape = ParameterShape(
-            type: "bit rate",
-            json: "string",
-            example: "\"10mbit\"",
-            allowed: "between 1kbit and 100gbit"
+        let quantity = Quantity(
+            "bit rate",
+            noun: "a rate such as \"10mbit\"",
+            example: "10mbit",
+            unit: "bit",
+            allowed: "between 1kbit and 100gbit",
+            range: 1e3...1e11,
+            read: Units.bitsPerSecond
         )
-        return ParameterKind(shape: shape) { value throws(ParameterProblem) in
-            let text = try value.unitText(unit: "bit", kind: "a rate such as \"10mbit\"")
-            guard let rate = Units.bitsPerSecond(text) else {
-                throw ParameterProblem("must be a rate such as \"10mbit\", got \(value)")
-            }
-            guard (1e3...1e11).contains(rate) else {
-                throw ParameterProblem("must be between 1kbit and 100gbit, got \(value)")
-            }
-            return rate
-        }
+        return .quantity(quantity) { $0 }
     }
 }
 
 extension ParameterKind where Value == Int {
     /// Bytes.
     static var size: ParameterKind {
-        let shape = ParameterShape(
-            type: "size",
-            json: "string",
-            example: "\"64KiB\"",
-            allowed: "between 1500B and 1GiB"
+        let quantity = Quantity(
+            "size",
+            noun: "a size such as \"64KiB\"",
+            example: "64KiB",
+            unit: "B",
+            allowed: "between 1500B and 1GiB",
+            range: 1500...1_073_741_824,
+            read: Units.bytes
         )
-        return ParameterKind(shape: shape) { value throws(ParameterProblem) in
-            let text = try value.unitText(unit: "B", kind: "a size such as \"64KiB\"")
-            guard let size = Units.bytes(text) else {
-                throw ParameterProblem("must be a size such as \"64KiB\", got \(value)")
-            }
-            guard (1500...1_073_741_824).contains(size) else {
-                throw ParameterProblem("must be between 1500B and 1GiB, got \(value)")
-            }
-            return Int(size)
-        }
+        return .quantity(quantity) { Int($0) }
     }
 }

@@ -22,10 +22,18 @@ package struct NetworkPartition: Fault {
         help: "What carries the rules; auto takes the best that works."
     )
 
+    static let action = Parameter(
+        "action",
+        ParameterKind<String>.choice(PacketAnswer.allCases.map(\.rawValue)),
+        default: "drop",
+        help:
+            "What senders are told: nothing (drop), ICMP prohibited (reject), or a TCP reset (reset)."
+    )
+
     package static let descriptor = FaultDescriptor(
         name: "network.partition",
         summary: "Drops packets between the target and the far ends named, both ways or one.",
-        parameters: NetworkScope.parameters + [engine.erased],
+        parameters: NetworkScope.parameters + [action.erased, engine.erased],
         targets: [.netns, .host, .process],
         holder: .kernel,
         capabilities: [
@@ -36,11 +44,18 @@ package struct NetworkPartition: Fault {
     )
 
     private let scope: NetworkScope
+    private let answer: PacketAnswer
     private let engineName: String
 
     package init(_ parameters: Parameters) throws(DefinitionError) {
         scope = try NetworkScope(parameters)
         engineName = try parameters.value(Self.engine)
+        answer = PacketAnswer(rawValue: try parameters.value(Self.action)) ?? .silence
+        if answer == .reset, !scope.isTCPOnly {
+            throw parameters.error(
+                "only TCP can be reset: write protocol = \"tcp\" beside action = \"reset\""
+            )
+        }
     }
 
     package func plan(_ target: Target, in context: PlanContext, on kernel: Kernel)
@@ -56,9 +71,12 @@ package struct NetworkPartition: Fault {
         let rules = PacketRules(
             name: "moonquake_\(context.lease)",
             pass: scope.passes + protected.flatMap(NetworkScope.passes(for:)),
-            drop: drops
+            drop: drops,
+            answer: answer
         )
-        var changes = ["drops \(scope.summary) in \(target) (\(engine.rawValue): \(rules.name))"]
+        var changes = [
+            "\(answer.verb) \(scope.summary) in \(target) (\(engine.rawValue): \(rules.name))"
+        ]
         changes += protected.map { "leaves \($0.address) alone: \($0.reason)" }
         if engine != .nftOwner {
             changes.append(
@@ -143,5 +161,16 @@ package struct NetworkPartition: Fault {
         throw .unavailable(
             "no packet filter works in \(namespace.path): " + reasons.joined(separator: "; ")
         )
+    }
+}
+
+extension PacketAnswer {
+    /// What the plan says that we do.
+    fileprivate var verb: String {
+        switch self {
+        case .silence: "drops"
+        case .reject: "rejects"
+        case .reset: "resets"
+        }
     }
 }

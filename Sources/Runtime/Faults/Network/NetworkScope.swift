@@ -88,6 +88,9 @@ struct NetworkScope: Sendable {
         try checkTogether(parameters)
     }
 
+    /// Whether only TCP is meant.
+    var isTCPOnly: Bool { protocols == [.tcp] }
+
     /// What is hit, in words.
     var summary: String {
         let what =

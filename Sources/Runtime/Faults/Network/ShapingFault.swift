@@ -221,7 +221,7 @@ extension ShapingCount {
             ("packets_reordered", reordered), ("packets_bypassed", bypassed),
         ]
         let happened = counts.filter { $0.1 > 0 }.map { Figure($0.0, Double($0.1)) }
-        let delay = meanDelayMs.map { [Figure("mean_delay_ms", $0, unit: "ms")] } ?? []
+        let delay = meanDelayMs.map { [Figure("mean_delay", $0, unit: "ms")] } ?? []
         return [Figure("packets_matched", Double(matched))] + happened + delay
     }
 }

@@ -51,7 +51,7 @@ package struct LinuxJournals: JournalStore {
                 try refuseUnreadable("\(open)/\(name)")
                 continue
             }
-            guard try file.lock(), file.isStillThere else { continue }
+            guard try take(file), file.isStillThere else { continue }
             if name.hasPrefix(".") {
                 file.remove()
             } else {
@@ -95,6 +95,16 @@ package struct LinuxJournals: JournalStore {
             found.append(LiveJournal(run: run, agent: agent, file: file))
         }
         return found
+    }
+
+    /// Takes the lock of a journal, also when its agent was killed but is not quite gone.
+    private func take(_ file: LinuxJournal) throws(JournalError) -> Bool {
+        if try file.lock() { return true }
+        guard let first = try file.lines().first,
+            let agent = (try? WireJSON.value(JournalEntry.self, from: first))?.agent
+        else { return false }
+        DyingAgent.awaitEnd(of: agent)
+        return try file.lock()
     }
 
     private func names(in folder: String) throws(JournalError) -> [String] {

@@ -16,7 +16,8 @@ enum IptablesListing {
                 sum = sum ?? PacketCount(packets: 0, bytes: 0)
             }
             guard words.count > 3, words[1] == "-A", names.contains(String(words[2])),
-                words.suffix(2).elementsEqual(["-j", "DROP"]), let count = counters(words[0])
+                let target = words.firstIndex(of: "-j").map({ words[($0 + 1)...].first ?? "" }),
+                ["DROP", "REJECT"].contains(target), let count = counters(words[0])
             else { continue }
             sum = sum ?? PacketCount(packets: 0, bytes: 0)
             sum?.packets += count.packets

@@ -79,7 +79,7 @@ enum IptablesText {
             guard rules.contains(where: { $0.verdict == .drop }) else { continue }
             let chain = chains.chain(hook)
             lines.append("-N \(chain)")
-            lines += rules.flatMap(combinations).map { "-A \(chain) \($0)" }
+            lines += rules.flatMap { combinations($0, plan.answer) }.map { "-A \(chain) \($0)" }
             lines.append("-I \(hook.rawValue.uppercased()) 1 -j \(chain)")
         }
         guard lines.count <= mostRules else {
@@ -117,15 +117,24 @@ enum IptablesText {
     }
 
     /// The rule once for each combination of its lists.
-    private static func combinations(_ rule: PacketRule) -> [String] {
+    private static func combinations(_ rule: PacketRule, _ answer: PacketAnswer) -> [String] {
         let isEgress = rule.direction == .egress
         let far = rule.remote.map { "\(isEgress ? "-d" : "-s") \($0)" }
         let near = rule.local.map { "\(isEgress ? "-s" : "-d") \($0)" }
         let start = [interface(rule), far, near].reduce([""]) { texts, options in
             options.isEmpty ? texts : texts.flatMap { text in options.map { "\(text)\($0) " } }
         }
-        let verdict = rule.verdict == .drop ? "DROP" : "RETURN"
+        let verdict = rule.verdict == .drop ? ending(answer, isIPv6: rule.isIPv6) : "RETURN"
         return start.flatMap { text in traffic(rule).map { "\(text)\($0)-j \(verdict)" } }
+    }
+
+    private static func ending(_ answer: PacketAnswer, isIPv6: Bool) -> String {
+        switch answer {
+        case .silence: "DROP"
+        case .reject:
+            "REJECT --reject-with \(isIPv6 ? "icmp6-adm-prohibited" : "icmp-admin-prohibited")"
+        case .reset: "REJECT --reject-with tcp-reset"
+        }
     }
 
     private static func interface(_ rule: PacketRule) -> [String] {

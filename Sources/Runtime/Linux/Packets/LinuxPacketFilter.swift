@@ -73,7 +73,7 @@ package final class LinuxPacketFilter: PacketFilterPort {
         }
     }
 
-    /// Whatever is named like ours in a namespace, whoever made it; `remove` takes each as it is told here.
+    /// Whatever is marked as ours in a namespace, whoever of us made it; `remove` takes each as it is told here.
     ///
     /// Engines that do not work there are left out: they cannot have made anything.
     package func residue(in namespace: NetworkNamespace) throws(KernelError) -> [PacketResidue] {

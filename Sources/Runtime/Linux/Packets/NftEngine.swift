@@ -126,7 +126,10 @@ final class NftEngine: Sendable {
         try list("list table \(family) \(name)", "read nft table \(name)", in: namespace)
     }
 
-    /// The tables whose names begin like ours.
+    /// The tables with our mark.
+    ///
+    /// One that only has a name like ours is another's: nft before 0.9.7, which cannot mark tables, leaves them to
+    /// the journal.
     func residue(in namespace: NetworkNamespace) throws(KernelError) -> [String] {
         try names(in: namespace)
     }
@@ -134,8 +137,17 @@ final class NftEngine: Sendable {
     /// The names of tables that begin like ours.
     func names(in namespace: NetworkNamespace) throws(KernelError) -> [String] {
         let listing = try list("list tables \(family)", "list nft tables", in: namespace)
-        return NftListing.tables(in: listing ?? "", family: family)
-            .filter { $0.hasPrefix(RulePlan.namePrefix) }
+        var found: [String] = []
+        for name in NftListing.tables(in: listing ?? "", family: family) {
+            guard let name = try? RulePlan.checkedName(name) else { continue }
+            let table = try list(
+                "list table \(family) \(name)",
+                "list nft table \(name)",
+                in: namespace
+            )
+            if let table, NftListing.isMarked(table) { found.append(name) }
+        }
+        return found
     }
 
     private func list(

@@ -10,15 +10,24 @@ enum NftListing {
     static func count(in table: String) -> PacketCount {
         var sum = PacketCount(packets: 0, bytes: 0)
         for line in table.split(separator: "\n") {
-            let words = line.split(whereSeparator: \.isWhitespace).suffix(6).map(String.init)
-            guard words.count == 6, words[0] == "counter", words[1] == "packets",
-                words[3] == "bytes",
-                words[5] == "drop", let packets = UInt64(words[2]), let bytes = UInt64(words[4])
+            let words = line.split(whereSeparator: \.isWhitespace)
+            guard let start = words.firstIndex(of: "counter"), words.count > start + 5,
+                words[start + 1] == "packets", words[start + 3] == "bytes",
+                ["drop", "reject"].contains(words[start + 5]),
+                let packets = UInt64(words[start + 2]), let bytes = UInt64(words[start + 4])
             else { continue }
             sum.packets += packets
             sum.bytes += bytes
         }
         return sum
+    }
+
+    /// Whether a table has our mark: the comment among its own lines, before those of its chains and sets.
+    static func isMarked(_ table: String) -> Bool {
+        table.split(separator: "\n").dropFirst().prefix { !$0.contains("{") }
+            .contains {
+                $0.split(whereSeparator: \.isWhitespace) == ["comment", "\"\(NftText.mark)\""]
+            }
     }
 
     /// The names of the tables of a family.

@@ -4,6 +4,9 @@ import ChaosModel
 
 /// Renders rules for nft.
 enum NftText {
+    /// The comment of our tables.
+    static let mark = "moonquake"
+
     /// Before raw (-300) and connection tracking on output: dropped packets leave no trace there.
     private static let priority = -310
 
@@ -12,22 +15,32 @@ enum NftText {
     /// One command each: `create table` with chains in its block makes no chains in nft 1.0.6, without a word.
     static func create(_ plan: RulePlan, isOwned: Bool, hasComment: Bool = true) -> String {
         let marks =
-            (isOwned ? ["flags owner;"] : []) + (hasComment ? ["comment \"moonquake\";"] : [])
+            (isOwned ? ["flags owner;"] : []) + (hasComment ? ["comment \"\(mark)\";"] : [])
         var lines = ["create table inet \(plan.name) { \(marks.joined(separator: " ")) }"]
         for hook in PacketHook.allCases {
             let rules = plan.rules(at: hook)
             guard !rules.isEmpty else { continue }
             let type = "type filter hook \(hook.rawValue) priority \(priority); policy accept;"
             lines.append("add chain inet \(plan.name) \(hook.rawValue) { \(type) }")
-            lines += rules.map { "add rule inet \(plan.name) \(hook.rawValue) \(rule($0))" }
+            lines += rules.map {
+                "add rule inet \(plan.name) \(hook.rawValue) \(rule($0, plan.answer))"
+            }
         }
         return lines.joined(separator: "\n") + "\n"
     }
 
     /// One rule without its chain.
-    static func rule(_ rule: PacketRule) -> String {
-        let verdict = rule.verdict == .drop ? "counter drop" : "accept"
+    static func rule(_ rule: PacketRule, _ answer: PacketAnswer) -> String {
+        let verdict = rule.verdict == .drop ? "counter \(ending(answer))" : "accept"
         return (interface(rule) + match(rule, inNetdev: false) + [verdict]).joined(separator: " ")
+    }
+
+    private static func ending(_ answer: PacketAnswer) -> String {
+        switch answer {
+        case .silence: "drop"
+        case .reject: "reject with icmpx type admin-prohibited"
+        case .reset: "reject with tcp reset"
+        }
     }
 
     private static func interface(_ rule: PacketRule) -> [String] {

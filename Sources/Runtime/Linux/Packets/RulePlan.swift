@@ -18,12 +18,15 @@ struct RulePlan {
 
     /// The name of the lease's table or chain.
     let name: String
+    /// What the senders of dropped packets are told.
+    let answer: PacketAnswer
     /// All rules in their order.
     let rules: [PacketRule]
 
     /// Checks the rules and expands them.
     init(_ rules: PacketRules) throws(KernelError) {
         name = try Self.checkedName(rules.name)
+        answer = rules.answer
         var passes: [PacketRule] = []
         for match in rules.pass { passes += try Self.expand(match, .pass) }
         var drops: [PacketRule] = []

@@ -7,6 +7,8 @@
 struct ProcessStatus: Equatable {
     // PF_KTHREAD in field 9. The parent proves nothing: in a container pid 2 is a program like any other.
     private static let kernelThreadFlag: UInt64 = 0x0020_0000
+    // PF_EXITING and PF_SIGNALED in field 9: it is on its way out.
+    private static let exitingFlags: UInt64 = 0x0000_0404
 
     /// The kernel's short name, without its parentheses.
     var name: String
@@ -16,6 +18,8 @@ struct ProcessStatus: Equatable {
     var parent: Int32
     /// Whether it is a thread of the kernel.
     var isKernelThread: Bool
+    /// Whether it is on its way out: past its last instruction, or killed.
+    var isExiting: Bool
     /// Field 22: clock ticks since boot.
     var startTime: UInt64
 
@@ -37,6 +41,7 @@ struct ProcessStatus: Equatable {
         self.state = state
         self.parent = parent
         isKernelThread = flags & Self.kernelThreadFlag != 0
+        isExiting = flags & Self.exitingFlags != 0 || state == "Z" || state == "X"
         self.startTime = startTime
     }
 

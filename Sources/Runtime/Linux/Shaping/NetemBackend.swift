@@ -30,7 +30,9 @@ package final class NetemBackend: ShapingBackend {
     /// Makes the engine.
     package init() {}
 
-    package var absence: String? { probe.absence }
+    package func absence(in namespace: NetworkNamespace) throws(KernelError) -> String? {
+        probe.absence
+    }
 
     package func obstacle(to rules: ShapingRules) -> String? {
         if let delay = rules.impairment.delay,

@@ -12,6 +12,11 @@ package enum NetemDevices {
         }
     }
 
+    /// Whether an ifb of this name belongs to the rules of this name.
+    package static func isDevice(_ name: String, of rules: String) -> Bool {
+        NetemNames.isDevice(name, of: rules)
+    }
+
     /// Removes an ifb of ours by its name; what is not there, or not ours, is left alone.
     package static func remove(
         _ name: String,

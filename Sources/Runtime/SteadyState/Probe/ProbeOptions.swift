@@ -18,7 +18,7 @@ enum ProbeOptions {
     )
     static let netns = Parameter(
         "netns",
-        ParameterKind<String>.string(example: "\"shop\""),
+        ParameterKind<String>.namespaceName,
         help: "The network namespace to connect from; host names are still resolved on the host."
     )
 

@@ -100,6 +100,27 @@ final class PrometheusSource: MetricSource {
                 body: .string(query.form)
             )
         }
+        do {
+            return try await send(request, with: client, by: deadline)
+        } catch  where Self.isClosedConnection(error) {
+            // A kept connection that the server closed meanwhile; a query may be asked twice (RFC 9110, 9.2.2).
+            return try await send(request, with: client, by: deadline)
+        }
+    }
+
+    private static func isClosedConnection(_ error: any Error) -> Bool {
+        switch error {
+        case let error as HTTPClientError: error == .remoteConnectionClosed
+        case let error as ChannelError: error == .ioOnClosedChannel
+        default: false
+        }
+    }
+
+    private func send(
+        _ request: HTTPClient.Request,
+        with client: HTTPClient,
+        by deadline: NIODeadline
+    ) async throws -> HTTPClient.Response {
         let delegate = ResponseAccumulator(request: request, maxBodySize: Self.answerLimit)
         return try await client.execute(request: request, delegate: delegate, deadline: deadline)
             .get()
