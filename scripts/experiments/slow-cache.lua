@@ -26,7 +26,7 @@ experiment "the shop survives a slow cache" {
   blast_radius = { max_duration = "1m" },
 
   run = function()
-    local slow <close> = inject(fault.network.latency {
+    local slow = inject(fault.network.latency {
       target    = target.netns { name = place.web },
       to        = place.cache,
       direction = "egress",
@@ -38,5 +38,6 @@ experiment "the shop survives a slow cache" {
     check_metric(metric.tcp {
       address = place.cache, netns = place.web, rate = "20/s", window = "1s", measure = "p50", above = "40ms",
     })
+    rollback(slow)
   end,
 }
