@@ -29,7 +29,7 @@ package final class LinuxTrafficShaper: TrafficShapingPort {
 
     /// Makes a shaper of the engines that are proven.
     ///
-    /// netem is not among them yet: `NetemBackend` delays packets in the lab, but not all of its suite passes there.
+    /// netem is not among them yet: the suite of `NetemBackend` passed in the lab, but no whole run was tried with it.
     ///
     /// - Parameter worker: The program, with its arguments, that runs `QueueWorker.serve`.
     package init(worker: [String]) {
