@@ -60,14 +60,22 @@ let package = Package(
         .target(name: "LuaBridge", dependencies: ["CLua", "CLuaShim"], swiftSettings: settings),
         .target(name: "CLinux"),
         .target(name: "CPacketQueue"),
+        .target(name: "CMail"),
         module("Model", []),
         module("Linux", ["ChaosModel", "CLinux", "CPacketQueue"]),
         module("Targets", ["ChaosModel"]),
         module("Faults", ["ChaosModel"]),
         module("Agent", ["ChaosModel", "ChaosTargets"]),
         module("Engine", ["ChaosModel", "ChaosSteadyState"]),
-        module("Script", ["ChaosEngine", "ChaosModel", "ChaosSteadyState", "LuaBridge"]),
-        module("Report", ["ChaosModel"]),
+        module(
+            "Script",
+            ["ChaosEngine", "ChaosGameDay", "ChaosModel", "ChaosSteadyState", "LuaBridge"]
+        ),
+        module(
+            "GameDay",
+            ["ChaosModel", "ChaosSteadyState", "CMail", httpClient, nioCore, subprocess, system]
+        ),
+        module("Report", ["ChaosGameDay", "ChaosModel"]),
         module("Simulation", ["ChaosModel"]),
         module(
             "SteadyState",
@@ -79,8 +87,8 @@ let package = Package(
         .executableTarget(
             name: "moonquake",
             dependencies: [
-                "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel",
-                "ChaosReport",
+                "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosGameDay", "ChaosLinux",
+                "ChaosModel", "ChaosReport",
                 "ChaosScript", "ChaosSteadyState", "ChaosTargets", argumentParser,
             ],
             swiftSettings: settings
@@ -114,6 +122,7 @@ let package = Package(
                 subprocess, system,
             ]
         ),
+        tests("GameDay", ["ChaosGameDay", "ChaosLinux", "ChaosModel", subprocess, system]),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
         tests("EndToEnd", ["ChaosModel", "moonquake"]),

@@ -7,10 +7,12 @@ set -euo pipefail
 
 packages=(
   liblua5.4-dev pkg-config            # the build
+  libcurl4-openssl-dev                # email of GameDays
   libnftables1 nftables iptables      # network faults, and their tests
   iproute2 iputils-ping procps        # namespaces for demo and tests
   nginx-light redis-server prometheus # the real services of demo and tests
   curl python3 lua-check              # clients, and the Lua linter
+  python3-aiosmtpd openssl            # a mail server for the tests, and its certificate
   qemu-system-x86 mmdebstrap cpio     # the lab: a kernel that has everything,
   busybox-static kmod zstd xz-utils   # and what it boots
 )

@@ -22,7 +22,7 @@ struct Moonquake: AsyncParsableCommand {
         version: programVersion,
         subcommands: [
             RunCommand.self, CheckCommand.self, FaultsCommand.self, DoctorCommand.self,
-            AbortCommand.self,
+            AbortCommand.self, ApproveCommand.self, RejectCommand.self, GameDayCommand.self,
             RecoverCommand.self, AgentCommand.self, WorkerCommand.self,
         ]
     )

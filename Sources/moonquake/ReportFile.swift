@@ -1,5 +1,6 @@
 // Reports as files. Whether one can be written is found out before the run, not after it.
 
+import ChaosGameDay
 import ChaosLinux
 import ChaosModel
 import ChaosReport
@@ -28,9 +29,13 @@ struct ReportFile {
         if !existed { unlink(path) }
     }
 
-    /// Writes the report.
-    func write(_ report: RunReport) throws {
-        let text = try JSONReport.text(report)
+    /// Writes the report of a run.
+    func write(_ report: RunReport) throws { try write(JSONReport.text(report)) }
+
+    /// Writes the report of a GameDay.
+    func write(_ report: GameDayReport) throws { try write(WireJSON.pretty(report) + "\n") }
+
+    private func write(_ text: String) throws {
         guard let file = fopen(path, "w") else { throw failure }
         let isWritten = fputs(text, file) >= 0
         guard fclose(file) == 0, isWritten else { throw failure }
@@ -50,8 +55,10 @@ struct RunFolder {
 
     /// Keeps a report under the run's name.
     func save(_ report: RunReport) throws {
-        let folder = "\(stateDirectory)/runs"
-        try LinuxJournals.makeFolder(folder)
-        try ReportFile("\(folder)/\(report.runID).json").write(report)
+        try LinuxJournals.makeFolder("\(stateDirectory)/runs")
+        try ReportFile(path(of: report)).write(report)
     }
+
+    /// Where the report of a run is kept.
+    func path(of report: RunReport) -> String { "\(stateDirectory)/runs/\(report.runID).json" }
 }

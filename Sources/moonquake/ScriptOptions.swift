@@ -46,18 +46,22 @@ struct ScriptOptions: ParsableArguments {
 
     /// Loads every experiment of a file; there is at least one.
     func loadAll(_ file: String) async throws -> [LoadedExperiment] {
-        let loader = ScriptLoader(
-            faults: .all,
-            metrics: MetricCatalogue(),
-            libraryFolders: Self.libraryFolders,
-            seed: chosenSeed
-        )
         do throws(ScriptError) {
             return try await loader.load(file: file)
         } catch {
             let traceback = error.traceback.isEmpty ? "" : "\n\(error.traceback)"
             throw CommandFailure(.definition, error.description + traceback)
         }
+    }
+
+    /// Loads files with everything that this program knows.
+    var loader: ScriptLoader {
+        ScriptLoader(
+            faults: .all,
+            metrics: MetricCatalogue(),
+            libraryFolders: Self.libraryFolders,
+            seed: chosenSeed
+        )
     }
 
     /// Where the Lua library is: beside an installed program, or in the tree that it was built in.

@@ -6,7 +6,12 @@ package import Foundation
 extension Schedule {
     /// The times at which it is due, after `start` and up to `end`, in order, at most `limit`.
     ///
-    /// - Parameter registered: When it was registered: intervals count from there, and nothing is due before.
+    /// - Parameters:
+    ///   - start: The moment before the first.
+    ///   - end: The last moment that counts.
+    ///   - registered: When it was registered: intervals count from there, and nothing is due before.
+    ///   - limit: How many are wanted.
+    /// - Returns: The times, in order.
     package func occurrences(
         after start: Date,
         through end: Date,

@@ -65,7 +65,7 @@ enum ExperimentOptions {
     static let live = [steadyState.erased, blastRadius.erased, run.erased, faults.erased]
 
     /// Checks a title: 1 to 200 characters without control characters.
-    static func check(title text: String) throws(DefinitionError) {
+    static func check(title text: String, of subject: String) throws(DefinitionError) {
         let hasControl = text.unicodeScalars.contains {
             $0.value < 0x20 || (0x7f...0x9f).contains($0.value)
         }

@@ -1,6 +1,8 @@
 // The text of a script, read once. Every state that runs it is given this text, so that the digest in the report
 // is the digest of what was run, whatever happens to the file meanwhile.
 
+import ChaosModel
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)

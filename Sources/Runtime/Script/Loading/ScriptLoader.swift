@@ -41,17 +41,17 @@ package struct ScriptLoader: Sendable {
     /// - Returns: What the file defines, or the file itself as a plain script.
     /// - Throws: what is wrong, in one message with file and line; nothing was touched.
     package func load(file path: String) async throws(ScriptError) -> [LoadedExperiment] {
-        let environment = ScriptEnvironment(
-            context: BuilderContext(
-                file: try ScriptFile(reading: path),
-                faults: faults,
-                metrics: metrics
-            ),
-            libraryFolders: libraryFolders,
-            seed: seed,
-            topLevelTime: topLevelTime
-        )
+        let environment = try environment(of: path)
         let session = try await declarations(environment)
+        if let gameDay = session.gameDays.first {
+            throw .definition(
+                DefinitionError(
+                    path,
+                    "defines the GameDay \"\(gameDay.definition.name)\": use `moonquake gameday`"
+                ),
+                traceback: ""
+            )
+        }
         guard let verb = session.firstVerb else { return try experiments(session, environment) }
         guard session.experiments.isEmpty else {
             throw .definition(
@@ -65,6 +65,31 @@ package struct ScriptLoader: Sendable {
             )
         }
         return [LoadedExperiment(plain: plainDefinition(environment), in: environment)]
+    }
+
+    /// The GameDay of a file, with the experiments that the same file defines.
+    ///
+    /// - Parameter path: The path as the user gave it.
+    /// - Returns: The GameDay; nil when the file defines none.
+    /// - Throws: what is wrong, in one message with file and line; nothing was touched.
+    package func loadGameDay(file path: String) async throws(ScriptError) -> LoadedGameDay? {
+        let environment = try environment(of: path)
+        let session = try await declarations(environment)
+        guard let declared = session.gameDays.first else { return nil }
+        return LoadedGameDay(declared, session.experiments, in: environment)
+    }
+
+    private func environment(of path: String) throws(ScriptError) -> ScriptEnvironment {
+        ScriptEnvironment(
+            context: BuilderContext(
+                file: try ScriptFile(reading: path),
+                faults: faults,
+                metrics: metrics
+            ),
+            libraryFolders: libraryFolders,
+            seed: seed,
+            topLevelTime: topLevelTime
+        )
     }
 
     /// What the top level declared, up to its end or its first verb.

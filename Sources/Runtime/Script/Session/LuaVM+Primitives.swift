@@ -23,9 +23,13 @@ extension LuaVM {
                 try FaultBuilder.build(descriptor, from: context.faults, call)
             }
         }
-        build(ExperimentPrimitive.name, session) { call throws(DefinitionError) in
-            try ExperimentPrimitive.call(call, session)
+        for primitive in [ExperimentPrimitive.primitive, GameDayPrimitive.primitive] {
+            build(primitive.name, session) { call throws(DefinitionError) in
+                try primitive.call(call, session)
+            }
         }
+        build("catalog", session) { call throws(DefinitionError) in try CatalogEntry.build(call) }
+        for notifier in NotifyBuilder.all { build(notifier.path, session, notifier.build) }
         for primitive in Primitives.all {
             registerAsync(primitive.signature.name) { call in
                 try await session.perform(primitive, call)
@@ -90,6 +94,11 @@ extension ScriptSession {
         case .experiment(let controls), .plain(let controls):
             await flushLog()
             return controls
+        case .day:
+            throw DefinitionError(
+                verb,
+                "belongs into an experiment: a GameDay runs experiments with day.experiment(…)"
+            )
         }
     }
 }

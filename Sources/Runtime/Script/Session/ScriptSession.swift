@@ -4,6 +4,7 @@
 // plain script, whatever follows. A body runs in a stage that has controls.
 
 import ChaosEngine
+import ChaosGameDay
 import ChaosModel
 import LuaBridge
 import Synchronization
@@ -18,6 +19,8 @@ final class ScriptSession: Sendable {
         case experiment(any RunControls)
         /// A plain script runs.
         case plain(any RunControls)
+        /// The body of a GameDay runs.
+        case day(any DayControls)
     }
 
     /// The verb that made a file a plain script.
@@ -29,7 +32,8 @@ final class ScriptSession: Sendable {
     private struct State {
         var stage = Stage.declaring
         var experiments: [DeclaredExperiment] = []
-        var openTitles: [(title: String, place: SourceLocation?)] = []
+        var gameDays: [DeclaredGameDay] = []
+        var openTitles: [(title: String, primitive: TitledPrimitive, place: SourceLocation?)] = []
         var firstVerb: FirstVerb?
         var firstError: DefinitionError?
         var held: Set<Int> = []
@@ -56,6 +60,7 @@ final class ScriptSession: Sendable {
 
     var stage: Stage { state.withLock { $0.stage } }
     var experiments: [DeclaredExperiment] { state.withLock { $0.experiments } }
+    var gameDays: [DeclaredGameDay] { state.withLock { $0.gameDays } }
     var firstVerb: FirstVerb? { state.withLock { $0.firstVerb } }
     /// The first definition error, also when the script caught it: what is wrong is wrong wherever it stands.
     var firstError: DefinitionError? { state.withLock { $0.firstError } }
@@ -67,6 +72,7 @@ final class ScriptSession: Sendable {
             case .declaring: nil
             case .experiment(let controls), .plain(let controls):
                 LogPump { await controls.log($0) }
+            case .day(let controls): LogPump { await controls.log($0) }
             }
         state.withLock { state in
             state.stage = stage
@@ -75,15 +81,21 @@ final class ScriptSession: Sendable {
     }
 
     /// A title that waits for its table.
-    func open(title: String, at place: SourceLocation?) {
-        state.withLock { $0.openTitles.append((title, place)) }
+    func open(title: String, of primitive: TitledPrimitive, at place: SourceLocation?) {
+        state.withLock { $0.openTitles.append((title, primitive, place)) }
+    }
+
+    /// A title whose table has come.
+    func close(title: String, of name: String) {
+        state.withLock { state in
+            state.openTitles.removeAll { $0.title == title && $0.primitive.name == name }
+        }
     }
 
     /// Takes an experiment; titles tell experiments apart, so that each may be there once.
     func declare(_ experiment: DeclaredExperiment) throws(DefinitionError) {
         let title = experiment.definition.name
         let isNew = state.withLock { state in
-            state.openTitles.removeAll { $0.title == title }
             let isNew = !state.experiments.contains { $0.definition.name == title }
             if isNew { state.experiments.append(experiment) }
             return isNew
@@ -96,12 +108,28 @@ final class ScriptSession: Sendable {
         }
     }
 
+    /// Takes a GameDay; a file has one, so that its schedule and its name are the file's.
+    func declare(_ gameDay: DeclaredGameDay) throws(DefinitionError) {
+        let earlier = state.withLock { state in
+            let earlier = state.gameDays.first
+            state.gameDays.append(gameDay)
+            return earlier
+        }
+        if let earlier {
+            throw DefinitionError(
+                GameDayOptions.subject,
+                "the file defines \"\(earlier.definition.name)\" already: give each GameDay a file of its own"
+            )
+        }
+    }
+
     /// The error for a title that got no table.
     var openTitleError: DefinitionError? {
         guard let open = state.withLock({ $0.openTitles.first }) else { return nil }
+        let name = open.primitive.name
         return DefinitionError(
-            ExperimentOptions.subject,
-            "the title is followed by no table: write experiment \"\(open.title)\" { run = function() … end }",
+            name,
+            "the title is followed by no table: write \(name) \"\(open.title)\" \(open.primitive.spelling)",
             at: open.place
         )
     }

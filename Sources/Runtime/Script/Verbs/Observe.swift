@@ -1,4 +1,4 @@
-// `observe("text")` puts a human observation on the time line. At the top level of a file it says nothing.
+// `observe("text")` puts a human observation on the time line, of a run or of a GameDay. At the top level of a file it says nothing.
 
 import ChaosModel
 import LuaBridge
@@ -18,6 +18,9 @@ enum Observe: Primitive {
         switch session.stage {
         case .declaring: break
         case .experiment(let controls), .plain(let controls):
+            await session.flushLog()
+            await controls.observe(String(text.prefix(mostCharacters)))
+        case .day(let controls):
             await session.flushLog()
             await controls.observe(String(text.prefix(mostCharacters)))
         }

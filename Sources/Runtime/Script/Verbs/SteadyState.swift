@@ -25,6 +25,11 @@ enum SteadyState: Primitive {
                 call.function,
                 "belongs into experiment { steady_state = … }: a body cannot change what is watched"
             )
+        case .day:
+            throw DefinitionError(
+                call.function,
+                "belongs into gameday { health = … }: a body cannot change what is watched"
+            )
         case .plain:
             let controls = try await session.controls(for: call)
             session.keep(steady.functions)

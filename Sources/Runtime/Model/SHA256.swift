@@ -1,10 +1,9 @@
-// SHA-256 as FIPS 180-4 defines it, for the digest of a script file: the one place that needs it, so that no
-// library does.
+// SHA-256 as FIPS 180-4 defines it, for the digests of definitions: the one place that needs it, so that no library does.
 
 /// The SHA-256 of bytes.
-enum SHA256 {
+package enum SHA256 {
     /// The digest in lower-case hexadecimal digits.
-    static func hexDigest(of bytes: some Collection<UInt8>) -> String {
+    package static func hexDigest(of bytes: some Collection<UInt8>) -> String {
         var state = initial
         let padded = padding(Array(bytes))
         for start in stride(from: 0, to: padded.count, by: 64) {

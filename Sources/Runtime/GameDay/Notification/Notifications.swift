@@ -1,0 +1,156 @@
+// Sends notices beside the day, never in its way: each notifier has a line of its own, with time-outs and retries, and
+// what could not be sent is in the report.
+
+package import ChaosModel
+
+/// Sends one notice to one place, within a bounded time.
+package protocol NoticeSender: Sendable {
+    /// Sends it.
+    ///
+    /// - Throws: why it did not arrive.
+    func send(_ notice: Notice) async throws
+}
+
+/// How the sending of a notice ended.
+package struct NoticeRecord: Sendable, Hashable, Codable {
+    /// The notifier, without secrets.
+    package var notifier: String
+    /// What it was about.
+    package var kind: Notice.Kind
+    /// How often it was tried.
+    package var attempts: Int
+    /// Why it did not arrive; nil when it did.
+    package var failure: String?
+    /// Seconds since 1970, UTC, of the end.
+    package var at: Double
+
+    /// Makes a record.
+    package init(notifier: String, kind: Notice.Kind, attempts: Int, failure: String?, at: Double) {
+        self.notifier = notifier
+        self.kind = kind
+        self.attempts = attempts
+        self.failure = failure
+        self.at = at
+    }
+}
+
+/// The notifiers of one day.
+package actor Notifications {
+    /// How often a notice is tried.
+    static let attempts = 3
+    /// How long one attempt may take.
+    static let patience = Duration.seconds(10)
+
+    private let lines: [(name: String, sender: any NoticeSender)]
+    private let time: any TimePort
+    private var tails: [Int: Task<Void, Never>] = [:]
+    private var records: [NoticeRecord] = []
+
+    /// Makes the notifiers of a day.
+    package init(_ senders: [(name: String, sender: any NoticeSender)], time: any TimePort) {
+        lines = senders
+        self.time = time
+    }
+
+    /// Begins to tell everybody; returns at once.
+    package func tell(_ notice: Notice) {
+        for (index, line) in lines.enumerated() {
+            let earlier = tails[index]
+            tails[index] = Task {
+                await earlier?.value
+                let record = await self.send(notice, along: line)
+                self.records.append(record)
+            }
+        }
+    }
+
+    /// What was sent and what was not, after waiting for what is under way, at most for `limit`.
+    package func settle(within limit: Duration) async -> [NoticeRecord] {
+        let tails = Array(self.tails.values)
+        let time = time
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { for tail in tails { await tail.value } }
+            group.addTask { try? await time.sleep(for: limit) }
+            _ = await group.next()
+            for tail in tails { tail.cancel() }
+            group.cancelAll()
+        }
+        return records
+    }
+
+    private func send(
+        _ notice: Notice,
+        along line: (name: String, sender: any NoticeSender)
+    ) async -> NoticeRecord {
+        var failure = ""
+        for attempt in 1...Self.attempts {
+            do {
+                try await Self.limited(to: Self.patience, time) {
+                    try await line.sender.send(notice)
+                }
+                return record(notice, line.name, attempt, nil)
+            } catch {
+                failure = "\(error)"
+            }
+            guard attempt < Self.attempts,
+                (try? await time.sleep(for: .seconds(1 << (attempt - 1)))) != nil
+            else { return record(notice, line.name, attempt, failure) }
+        }
+        return record(notice, line.name, Self.attempts, failure)
+    }
+
+    private func record(
+        _ notice: Notice,
+        _ name: String,
+        _ attempts: Int,
+        _ failure: String?
+    ) -> NoticeRecord {
+        NoticeRecord(
+            notifier: name,
+            kind: notice.kind,
+            attempts: attempts,
+            failure: failure,
+            at: time.secondsSince1970
+        )
+    }
+
+    private static func limited(
+        to limit: Duration,
+        _ time: any TimePort,
+        _ work: @escaping @Sendable () async throws -> Void
+    ) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await work() }
+            group.addTask {
+                try await time.sleep(for: limit)
+                throw NoticeTimeout(limit: limit)
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+}
+
+/// An attempt that took too long.
+struct NoticeTimeout: Error, CustomStringConvertible {
+    let limit: Duration
+
+    var description: String { "no answer within \(limit.spelled)" }
+}
+
+extension Notifications {
+    /// Makes the notifiers of a definition.
+    package init(_ notifiers: [Notifier], time: any TimePort) {
+        self.init(notifiers.map { ($0.name, $0.sender) }, time: time)
+    }
+}
+
+extension Notifier {
+    fileprivate var sender: any NoticeSender {
+        switch self {
+        case .webhook(let url, let headers): WebhookSender(url: url, headers: headers)
+        case .email(let email): EmailSender(email: email, patience: Notifications.patience)
+        case .command(let arguments): CommandSender(arguments: arguments)
+        }
+    }
+}

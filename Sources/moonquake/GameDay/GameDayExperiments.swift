@@ -1,0 +1,159 @@
+// Where the experiments of a GameDay come from on this machine, and how they run: as `moonquake run` runs them.
+
+import ChaosEngine
+import ChaosGameDay
+import ChaosLinux
+import ChaosModel
+import ChaosReport
+import ChaosScript
+import ChaosSteadyState
+import Glibc
+
+/// The experiments of one GameDay.
+struct GameDayExperiments: ExperimentSource {
+    let day: LoadedGameDay
+    let state: StateOptions
+    let script: ScriptOptions
+    let json: Bool
+
+    func look(
+        at reference: ExperimentReference
+    ) async throws(DefinitionError) -> (title: String, digest: String) {
+        let loaded = try await load(reference)
+        return (loaded.definition.name, loaded.definition.digest)
+    }
+
+    func prepare(_ reference: ExperimentReference) async throws(DefinitionError)
+        -> any ExperimentRun
+    {
+        let loaded = try await load(reference)
+        let rehearsal = await loaded.rehearse()
+        if let error = rehearsal.error { throw error }
+        let body = loaded.body
+        let steadyState = rehearsal.steadyState ?? loaded.definition.steadyState
+        let runner = Runner(
+            experiment: loaded.definition,
+            isPlain: loaded.isPlain,
+            body: body,
+            rehearsal: rehearsal,
+            runID: RunID.make(),
+            seed: script.chosenSeed,
+            surroundings: await RunWiring(state: state, script: script)
+                .surroundings(of: steadyState, body: body, observer: observer)
+        )
+        return GameDayExperimentRun(title: loaded.definition.name, runner: runner, state: state)
+    }
+
+    func reportFile(of report: RunReport) -> String? {
+        RunFolder(stateDirectory: state.path).path(of: report)
+    }
+
+    /// The health check of a day; nil when it has none.
+    func healthCheck(of definition: GameDayDefinition) async -> (any HealthCheck)? {
+        guard let health = definition.health else { return nil }
+        let surroundings = await RunWiring(state: state, script: script)
+            .surroundings(of: health, body: ListedMetricsOnly(), observer: observer)
+        return HealthWatch(health, makeSource: surroundings.makeSource, time: LinuxTime())
+    }
+
+    // MARK: Finding
+
+    private func load(_ reference: ExperimentReference) async throws(DefinitionError)
+        -> LoadedExperiment
+    {
+        switch reference {
+        case .inline(let title):
+            // As it is in the file now, not as it was when the day began.
+            guard let now = try? await script.loader.loadGameDay(file: day.definition.file),
+                let found = now.inline.first(where: { $0.definition.name == title })
+            else {
+                throw DefinitionError(
+                    "gameday",
+                    "\(day.definition.file) no longer defines experiment \(reference)"
+                )
+            }
+            return found
+        case .named(let name): return try await load(file: try path(of: name))
+        case .catalogued:
+            throw DefinitionError("gameday", "\(reference): this build has no catalogue")
+        }
+    }
+
+    private func load(file: String) async throws(DefinitionError) -> LoadedExperiment {
+        let all: [LoadedExperiment]
+        do throws(ScriptError) {
+            all = try await script.loader.load(file: file)
+        } catch {
+            throw DefinitionError("gameday", error.description)
+        }
+        guard all.count == 1, let only = all.first else {
+            throw DefinitionError(
+                "gameday",
+                "\(file) defines \(all.count) experiments: name a file with one"
+            )
+        }
+        return only
+    }
+
+    /// The file of a name: a path from the GameDay's folder, or a name beside it or in the folder `experiments`.
+    private func path(of name: String) throws(DefinitionError) -> String {
+        let file = day.definition.file
+        let folder = file.lastIndex(of: "/").map { String(file[...$0]) } ?? ""
+        let base = name.hasPrefix("/") ? name : folder + name
+        let candidates =
+            [base, "\(base).lua"]
+            + (name.contains("/") ? [] : ["\(folder)../experiments/\(name).lua"])
+        for candidate in candidates where isFile(candidate) { return candidate }
+        let looked = candidates.map { "\"\($0.escapedForDisplay)\"" }.joined(separator: ", ")
+        throw DefinitionError(
+            "gameday",
+            "experiment \"\(name.escapedForDisplay)\" is not there: looked for \(looked)"
+        )
+    }
+
+    /// The folder above one, with a slash at its end: "" is the folder that the program was started in.
+    private static func parent(of folder: String) -> String {
+        let parts = folder.split(separator: "/")
+        guard let last = parts.last, last != "..", last != "." else { return folder + "../" }
+        return String(folder.dropLast(last.count + 1))
+    }
+
+    private func isFile(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
+    private var observer: any RunObserver {
+        if json { return JSONProgress { Console.output($0) } }
+        return TerminalProgress(
+            isTerminal: Console.isTerminal(STDERR_FILENO),
+            width: Console.width(STDERR_FILENO),
+            colours: Console.hasColours(STDERR_FILENO),
+            write: { Console.write($0, to: STDERR_FILENO) }
+        )
+    }
+}
+
+/// One experiment of a day.
+private struct GameDayExperimentRun: ExperimentRun {
+    let title: String
+    let runner: Runner
+    let state: StateOptions
+
+    func run() async -> RunReport {
+        let report = await runner.run()
+        try? RunFolder(stateDirectory: state.path).save(report)
+        return report
+    }
+
+    func stop(_ reason: String) async { await runner.stop(.person(reason)) }
+}
+
+/// The body of a health check: it has no functions.
+private struct ListedMetricsOnly: RunBody {
+    func run(_ controls: any RunControls) async throws(BodyError) {}
+    func stop(reason: String) {}
+    func evaluate(metric name: String) async -> Reading {
+        .noData("there is no function for \(name)")
+    }
+}

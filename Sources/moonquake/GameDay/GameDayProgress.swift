@@ -1,0 +1,82 @@
+// A GameDay as a person watches it: a line for each thing that happens, and on a terminal a last line that says what the
+// day does now and for how much longer. While an experiment runs, its own live line is there instead.
+
+import ChaosGameDay
+import ChaosModel
+import ChaosReport
+import Glibc
+import Synchronization
+
+/// Tells of a day on standard error, or as JSON lines on standard output.
+final class GameDayProgress: DayObserver {
+    private struct State {
+        var activity: (text: String, until: Double)?
+        var isShown = false
+        var ticker: Task<Void, Never>?
+    }
+
+    private let state = Mutex(State())
+    private let json: Bool
+    private let isTerminal = Console.isTerminal(STDERR_FILENO)
+    private let style = TerminalStyle(colours: Console.hasColours(STDERR_FILENO))
+
+    init(json: Bool) { self.json = json }
+
+    func happened(_ event: GameDayReport.Event) {
+        if json {
+            if let line = try? WireJSON.line(event) { Console.output(line) }
+            return
+        }
+        state.withLock { state in
+            clear(&state)
+            let text = "== \(event.text.escapedForDisplay(limit: 2000))"
+            Console.error(event.kind == "day" ? style.paint(text, .bold) : text)
+        }
+    }
+
+    func now(_ activity: String, until: Double?) {
+        guard isTerminal, !json else { return }
+        state.withLock { state in
+            clear(&state)
+            state.ticker?.cancel()
+            state.ticker = nil
+            state.activity = until.map { (activity.escapedForDisplay, $0) }
+            guard until != nil else { return }
+            state.ticker = Task {
+                while !Task.isCancelled {
+                    self.show()
+                    guard (try? await Task.sleep(for: .seconds(1))) != nil else { return }
+                }
+            }
+        }
+    }
+
+    /// Takes the last line away.
+    func end() {
+        state.withLock { state in
+            state.ticker?.cancel()
+            clear(&state)
+        }
+    }
+
+    private func show() {
+        state.withLock { state in
+            guard let activity = state.activity else { return }
+            clear(&state)
+            let left = Int(max(0, activity.until - Double(time(nil))))
+            let text =
+                "\(activity.text): \(left / 60):\(left % 60 < 10 ? "0" : "")\(left % 60) left"
+            Console.write(
+                style.paint(String(text.prefix(Console.width(STDERR_FILENO) - 1)), .dim),
+                to: STDERR_FILENO
+            )
+            state.isShown = true
+        }
+    }
+
+    private func clear(_ state: inout State) {
+        guard state.isShown else { return }
+        Console.write("\r\u{1b}[2K", to: STDERR_FILENO)
+        state.isShown = false
+    }
+}
