@@ -39,6 +39,9 @@ int clinux_wake_counter(void);
 int clinux_spawn(pid_t *pid, const char *path, char *const arguments[], char *const environment[],
                  int input, int output, int error, bool new_session);
 
+/// Has the kernel kill this process when the thread that started it ends; 0 or errno.
+int clinux_die_with_parent(void);
+
 /// Whether the calling thread may use nf_tables in its network namespace; 0 or errno.
 ///
 /// EPERM: no CAP_NET_ADMIN there. Others: the kernel has no nfnetlink or no nf_tables.
