@@ -46,7 +46,7 @@ struct Upstream {
 
     /// The query that an answer is for, which waits no longer; nil when there is none.
     ///
-    /// - Parameter check: What tells its question; nil for an answer without one.
+    /// `check` tells its question; nil for an answer without one.
     mutating func take(_ ours: UInt16, check: UInt32?) -> Waiting? {
         let place = Int(ours) & (table.count - 1)
         let found = table[place]
