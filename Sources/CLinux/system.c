@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -30,6 +31,11 @@ int clinux_enter_new_network(void) {
 
 bool clinux_is_network_namespace(int descriptor) {
     return ioctl(descriptor, NS_GET_NSTYPE) == CLONE_NEWNET;
+}
+
+bool clinux_is_loopback_up(int socket) {
+    struct ifreq request = {.ifr_name = "lo"};
+    return ioctl(socket, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
 }
 
 int clinux_pidfd_open(pid_t pid) {

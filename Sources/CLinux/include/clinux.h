@@ -15,6 +15,9 @@ int clinux_enter_network(int descriptor);
 /// Moves the calling thread into a new network namespace; 0 or errno.
 int clinux_enter_new_network(void);
 
+/// Whether the loopback interface is up, in the namespace that a socket was opened in.
+bool clinux_is_loopback_up(int socket);
+
 /// Makes a pipe whose ends no other program inherits; 0 or errno.
 int clinux_pipe(int ends[2]);
 
