@@ -11,7 +11,7 @@ extension Kernel {
         processes: LinuxProcesses(),
         groups: LinuxControlGroups(),
         packets: LinuxPacketFilter(),
-        shaping: LinuxTrafficShaper(worker: [OwnProgram.path, "worker", "queue"]),
+        shaping: LinuxTrafficShaper(worker: WorkerCommand.Kind.queue.command),
         network: LinuxNetwork(),
         host: LinuxHost(),
         time: LinuxTime()
