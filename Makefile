@@ -31,6 +31,7 @@ lint: ## the formatter, the Lua linter, and the scripts against the program
 	swift format lint --strict --recursive Sources Tests Package.swift
 	luacheck --quiet scripts stdlib
 	.build/debug/moonquake check scripts/experiments/*.lua
+	.build/debug/moonquake gameday check scripts/gamedays/*.lua
 
 check: test lint ## what CI runs
 
@@ -43,6 +44,10 @@ install: setup ## installs a release build below PREFIX (/usr/local)
 	install -D -m 755 .build/release/moonquake $(DESTDIR)$(PREFIX)/bin/moonquake
 	mkdir -p $(DESTDIR)$(PREFIX)/share/moonquake
 	cp -R stdlib $(DESTDIR)$(PREFIX)/share/moonquake/
+	mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in scripts/systemd/*; do \
+	  sed 's|/usr/local|$(PREFIX)|' "$$unit" > "$(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename "$$unit")"; \
+	done
 
 clean: ## removes what was built
 	rm -rf .build

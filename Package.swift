@@ -128,7 +128,7 @@ let package = Package(
         tests("GameDay", ["ChaosGameDay", "ChaosLinux", "ChaosModel", subprocess, system]),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
-        tests("EndToEnd", ["ChaosModel", "moonquake"]),
+        tests("EndToEnd", ["ChaosGameDay", "ChaosModel", "moonquake"]),
         tests(
             "Script",
             [

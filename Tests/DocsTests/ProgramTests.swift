@@ -28,7 +28,8 @@ struct `Documents and the program` {
         for (index, script) in document.scripts.enumerated() {
             let file = folder.appending(path: "example-\(index + 1).lua")
             try Data(script.utf8).write(to: file)
-            let answer = try await Program.run(["check", file.path()])
+            let isGameDay = script.contains("gameday \"")
+            let answer = try await Program.run((isGameDay ? ["gameday"] : []) + ["check", file.path()])
             #expect(answer.code == 0, "\(answer.error)\n\(script)")
             #expect(!answer.output.contains("note:"), "\(answer.output)\n\(script)")
         }

@@ -11,6 +11,12 @@
 
 ---@class moonquake.SteadyState What is watched.
 
+---@class moonquake.Experiment An experiment of this file, to be named in a GameDay.
+
+---@class moonquake.CatalogEntry A definition of the catalogue.
+
+---@class moonquake.Notifier Somebody who is told of a GameDay.
+
 ---@class moonquake.Figures The answer of `check_metric`; each value is a field of its own, too.
 ---@field held? boolean Whether the condition held; nil when a value was missing.
 ---@field values table<string, number> The values in base units: seconds, bytes, shares, events a second.
@@ -202,6 +208,8 @@ function metric.lua(options) end
 fault = {}
 fault.network = {}
 fault.process = {}
+fault.cpu = {}
+fault.memory = {}
 
 ---@class moonquake.fault.network.latency
 ---@field target moonquake.Target What to hit: target.netns, target.host, target.process.
@@ -382,6 +390,27 @@ function fault.process.pause(options) end
 ---@return moonquake.Fault
 function fault.process.kill(options) end
 
+---@class moonquake.fault.cpu.limit
+---@field target moonquake.Target What to hit: target.process.
+---@field quota string The processor time that the group may use, in percent of one processor.
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Limits the processor time of the control group that the target is in.
+---@param options moonquake.fault.cpu.limit
+---@return moonquake.Fault
+function fault.cpu.limit(options) end
+
+---@class moonquake.fault.memory.limit
+---@field target moonquake.Target What to hit: target.process.
+---@field limit string The memory that the group may use, page cache included.
+---@field below_use? boolean Allow a limit below what is in use: the kernel takes pages away at once, and kills when it cannot. Default: false.
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Limits the memory of the control group that the target is in.
+---@param options moonquake.fault.memory.limit
+---@return moonquake.Fault
+function fault.memory.limit(options) end
+
 ---@class moonquake.fault.noop
 ---@field target moonquake.Target What to hit: target.host, target.netns, target.process.
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
@@ -415,8 +444,91 @@ function fault.noop(options) end
 
 ---Declares an experiment: `experiment "title" { … }`.
 ---@param title string 1 to 200 characters.
----@return fun(options: moonquake.experiment)
+---@return fun(options: moonquake.experiment): moonquake.Experiment
 function experiment(title) end
+
+notify = {}
+
+---@class moonquake.notify.webhook Posts a JSON object, whose text chat services show.
+---@field url string Where the JSON object is posted.
+---@field headers? table<string, string> More headers, such as an Authorization.
+
+---Posts a JSON object, whose text chat services show.
+---@param options string|moonquake.notify.webhook
+---@return moonquake.Notifier
+function notify.webhook(options) end
+
+---@class moonquake.notify.email Sends an email by way of an SMTP server.
+---@field to string|string[] Who gets it.
+---@field from? string Who it comes from. Default: "moonquake@localhost".
+---@field via string The mail server: smtps://, or smtp:// with STARTTLS.
+---@field user? string The login, where the server wants one.
+---@field password? string Its password.
+---@field ca_file? string Certificates to trust instead of the system's.
+---@field plain? boolean Accept a server that offers no TLS. Default: false.
+
+---Sends an email by way of an SMTP server.
+---@param options moonquake.notify.email
+---@return moonquake.Notifier
+function notify.email(options) end
+
+---@class moonquake.notify.command Runs a program with the JSON object on its standard input.
+---@field run string|string[] The program and its arguments; the JSON object is its standard input.
+
+---Runs a program with the JSON object on its standard input.
+---@param options moonquake.notify.command
+---@return moonquake.Notifier
+function notify.command(options) end
+
+---@class moonquake.schedule When a GameDay runs by itself.
+---@field every string How often: "hour", "day", "week", "month", or a span such as "30m" from the registration on.
+---@field on? string|string[] The days: names of days with every = "week", numbers of days with every = "month".
+---@field at? string|string[] The times of day in the zone, as "10:00"; with every = "hour" only their minutes count.
+---@field zone? string The time zone, by its IANA name. Default: "UTC".
+---@field only_between? string It never fires outside this time of day; "22:00-02:00" goes over midnight.
+---@field days? "sunday"|"monday"|"tuesday"|"wednesday"|"thursday"|"friday"|"saturday"|("sunday"|"monday"|"tuesday"|"wednesday"|"thursday"|"friday"|"saturday")[] It never fires on other days of the week; after midnight a window belongs to the day it began on.
+---@field jitter? string Start up to this much later, by chance: a span, or a share of the time between two runs. Default: "0s".
+---@field overlap? "skip"|"wait" When the run before still goes on: skip this one and record that, or wait for its end. Default: "skip".
+---@field missed? "one"|"none" When runs were due and nothing was there to start them: make up for them with one, or with none. Default: "one".
+
+---@class moonquake.gameday A GameDay.
+---@field owner? string Who answers for it.
+---@field description? string What it is for.
+---@field tags? string|string[] Words to find it by.
+---@field pause? string How long to wait between two experiments. Default: "0s".
+---@field recovery? string How long `health` may take to come back before an experiment; then the day is halted. Default: "10m".
+---@field approval? "day"|"each" What waits for approval: the whole day, or each experiment.
+---@field approvers? integer How many different people must approve. Default: 1.
+---@field approval_timeout? string How long a gate waits; then it counts as rejected. Default: "15m".
+---@field experiments? (string|moonquake.Experiment|moonquake.CatalogEntry)[] The experiments, in their order: files, names, entries of the catalogue, or experiments of this file.
+---@field health? moonquake.steady_state|moonquake.SteadyState What must be healthy before each experiment.
+---@field notify? moonquake.Notifier|moonquake.Notifier[] Who is told when the day begins, waits at a gate, is aborted and ends.
+---@field schedule? moonquake.schedule When `gameday daemon` runs it.
+---@field run? fun(day: moonquake.Day) The steps in Lua, instead of one experiment after the other.
+
+---@class moonquake.Row How an experiment of a GameDay came out.
+---@field title string
+---@field outcome "held"|"deviated"|"inconclusive"|"aborted"|"failed"|"leaked"|"skipped"
+---@field held boolean Whether the hypothesis held.
+---@field reason string Why it did not; empty when it held.
+---@field run_id? string
+---@field recovered_after? number Seconds from the rollback until the system was healthy.
+
+---@class moonquake.Day What the function of a GameDay may do.
+---@field experiment fun(experiment: string|moonquake.Experiment|moonquake.CatalogEntry): moonquake.Row Runs one of the GameDay's experiments.
+---@field pause fun(duration: string) Waits.
+---@field approve fun(subject: string) Waits for approval of something in words.
+---@field observe fun(text: string) Puts an observation on the time line.
+
+---Declares a GameDay: `gameday "title" { … }`.
+---@param title string 1 to 200 characters.
+---@return fun(options: moonquake.gameday)
+function gameday(title) end
+
+---Names a definition of the catalogue.
+---@param name string "name", or "name@version".
+---@return moonquake.CatalogEntry
+function catalog(name) end
 
 ---What is watched: a value for `experiment`, or a declaration at the top level of a plain script.
 ---@param options moonquake.steady_state

@@ -18,7 +18,9 @@ extension Sandbox {
         let name = "mqe-\(String(UInt32.random(in: .min ... .max), radix: 16))"
         let port = try freePorts(4)
         let experiments = folder + "/experiments"
-        try tool("cp", "-R", Moonquake.tree + "/scripts/experiments", experiments)
+        for name in ["experiments", "gamedays"] {
+            try tool("cp", "-R", "\(Moonquake.tree)/scripts/\(name)", folder)
+        }
         let place = experiments + "/practice/place.lua"
         let text = (File.text(place) ?? "").replacing(
             "local name = \"practice\"",

@@ -137,7 +137,7 @@ struct NotificationTests {
                 await notifications.tell(notice("one"))
                 return await notifications.settle(within: .seconds(30)).first?.failure ?? ""
             }
-            #expect(await failure().contains("535"))
+            #expect(await failure().contains("Login denied"))
             email.caFile = nil
             #expect(await failure().contains("certificate"))
         }

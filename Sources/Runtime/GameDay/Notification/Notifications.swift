@@ -148,7 +148,8 @@ extension Notifications {
 extension Notifier {
     fileprivate var sender: any NoticeSender {
         switch self {
-        case .webhook(let url, let headers): WebhookSender(url: url, headers: headers)
+        case .webhook(let url, let headers):
+            WebhookSender(url: url, headers: headers, patience: Notifications.patience)
         case .email(let email): EmailSender(email: email, patience: Notifications.patience)
         case .command(let arguments): CommandSender(arguments: arguments)
         }

@@ -8,16 +8,32 @@ import NIOCore
 struct WebhookSender: NoticeSender {
     let url: String
     let headers: [String: String]
+    /// How long one notice may take.
+    let patience: Duration
 
     func send(_ notice: Notice) async throws {
+        // Trying again is what `Notifications` does, and it counts.
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await post(notice, with: client))
+        } catch {
+            result = .failure(error)
+        }
+        try? await client.shutdown()
+        try result.get()
+    }
+
+    private func post(_ notice: Notice, with client: HTTPClient) async throws {
         var request = HTTPClientRequest(url: url)
         request.method = .POST
         for (name, value) in headers { request.headers.replaceOrAdd(name: name, value: value) }
         request.headers.replaceOrAdd(name: "content-type", value: "application/json")
         request.body = .bytes(ByteBuffer(string: try WireJSON.line(notice)))
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(10))
-        // What it says is of no interest, but the connection is free only when it has been read.
-        _ = try? await response.body.collect(upTo: 65_536)
+        let limit = TimeAmount.nanoseconds(Int64(patience.inSeconds * 1e9))
+        let response = try await client.execute(request, timeout: limit)
         guard (200..<300).contains(response.status.code) else {
             throw NoticeRefused(
                 reason: "it answered \(response.status.code) \(response.status.reasonPhrase)"

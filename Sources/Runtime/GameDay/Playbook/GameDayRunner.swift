@@ -64,6 +64,7 @@ package actor GameDayRunner: DayControls {
                 ? "the GameDay goes on after \(remembered.count) experiments" : "the GameDay begins"
         )
         await tell(.starting, isResumed ? "goes on" : "begins: \(plan.entries.count) experiments")
+        save()
         do throws(DayHalt) {
             if definition.approval?.scope == .day {
                 try await approve("the GameDay \"\(definition.name)\"")

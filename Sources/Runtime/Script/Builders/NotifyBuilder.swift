@@ -9,22 +9,43 @@ enum NotifyBuilder {
     /// What scripts hold.
     static let objects = LuaObjectType<Notifier>("notifier").description { $0.name }
 
-    /// The builders by their names.
-    static let all:
-        [(path: String, build: @Sendable (LuaCall) throws(DefinitionError) -> LuaValue)] = [
-            (
-                "notify.webhook",
-                { call throws(DefinitionError) in .object(objects.make(try webhook(call))) }
-            ),
-            (
-                "notify.email",
-                { call throws(DefinitionError) in .object(objects.make(try email(call))) }
-            ),
-            (
-                "notify.command",
-                { call throws(DefinitionError) in .object(objects.make(try command(call))) }
-            ),
-        ]
+    /// One builder.
+    struct Kind: Sendable {
+        let path: String
+        let help: String
+        let set: ParameterSet
+        /// Whether a text alone stands for its first option.
+        var takesText = false
+        let make: @Sendable (LuaCall) throws(DefinitionError) -> Notifier
+    }
+
+    /// The builders.
+    static let all = [
+        Kind(
+            path: "notify.webhook",
+            help: "Posts a JSON object, whose text chat services show.",
+            set: NotifyOptions.webhook,
+            takesText: true,
+            make: webhook
+        ),
+        Kind(
+            path: "notify.email",
+            help: "Sends an email by way of an SMTP server.",
+            set: NotifyOptions.email,
+            make: email
+        ),
+        Kind(
+            path: "notify.command",
+            help: "Runs a program with the JSON object on its standard input.",
+            set: NotifyOptions.command,
+            make: command
+        ),
+    ]
+
+    /// Makes a notifier from a call.
+    static func build(_ kind: Kind, _ call: LuaCall) throws(DefinitionError) -> LuaValue {
+        .object(objects.make(try kind.make(call)))
+    }
 
     /// A text alone is the address.
     private static func webhook(_ call: LuaCall) throws(DefinitionError) -> Notifier {

@@ -1,6 +1,7 @@
 // The types of the Lua side for editors (LuaCATS, as lua-language-server reads them), made from the same descriptors
 // as the builders, so that they cannot say anything else. A test compares stdlib/_meta with this text.
 
+import ChaosGameDay
 package import ChaosModel
 package import ChaosSteadyState
 
@@ -14,7 +15,7 @@ package enum MetaFile {
                 builders("target", TargetKind.allCases.map(MetaBuilder.init)),
                 builders("metric", metrics.descriptors.map(MetaBuilder.init)),
                 builders("fault", faults.types.map { MetaBuilder($0.descriptor) }),
-                experiment,
+                experiment, notifiers, gameDay,
             ] + Primitives.all.map { function($0.signature) } + [log]
         return sections.joined(separator: "\n\n") + "\n"
     }
@@ -34,6 +35,12 @@ package enum MetaFile {
         ---@class moonquake.Fault A fault; `inject` makes it.
 
         ---@class moonquake.SteadyState What is watched.
+
+        ---@class moonquake.Experiment An experiment of this file, to be named in a GameDay.
+
+        ---@class moonquake.CatalogEntry A definition of the catalogue.
+
+        ---@class moonquake.Notifier Somebody who is told of a GameDay.
 
         ---@class moonquake.Figures The answer of `check_metric`; each value is a field of its own, too.
         ---@field held? boolean Whether the condition held; nil when a value was missing.
@@ -80,8 +87,72 @@ package enum MetaFile {
             """
             ---Declares an experiment: `experiment "title" { … }`.
             ---@param title string 1 to 200 characters.
-            ---@return fun(options: moonquake.experiment)
+            ---@return fun(options: moonquake.experiment): moonquake.Experiment
             function experiment(title) end
+            """,
+        ].joined(separator: "\n\n")
+    }
+
+    private static var notifiers: String {
+        let builders = NotifyBuilder.all.map { notifier in
+            let result = "moonquake.Notifier"
+            let options = MetaClass.text(
+                notifier.set.subject,
+                notifier.help,
+                notifier.set.parameters
+            )
+            let takes =
+                notifier.takesText
+                ? "string|moonquake.\(notifier.path)" : "moonquake.\(notifier.path)"
+            return [
+                options,
+                """
+                ---\(notifier.help)
+                ---@param options \(takes)
+                ---@return \(result)
+                function \(notifier.path)(options) end
+                """,
+            ].joined(separator: "\n\n")
+        }
+        return (["notify = {}"] + builders).joined(separator: "\n\n")
+    }
+
+    private static var gameDay: String {
+        [
+            MetaClass.text(
+                "schedule",
+                "When a GameDay runs by itself.",
+                ScheduleOptions.set.parameters
+            ),
+            MetaClass.text(
+                "gameday",
+                "A GameDay.",
+                GameDayOptions.plain.parameters + GameDayOptions.live
+            ),
+            """
+            ---@class moonquake.Row How an experiment of a GameDay came out.
+            ---@field title string
+            ---@field outcome "held"|"deviated"|"inconclusive"|"aborted"|"failed"|"leaked"|"skipped"
+            ---@field held boolean Whether the hypothesis held.
+            ---@field reason string Why it did not; empty when it held.
+            ---@field run_id? string
+            ---@field recovered_after? number Seconds from the rollback until the system was healthy.
+
+            ---@class moonquake.Day What the function of a GameDay may do.
+            ---@field experiment fun(experiment: string|moonquake.Experiment|moonquake.CatalogEntry): moonquake.Row Runs one of the GameDay's experiments.
+            ---@field pause fun(duration: string) Waits.
+            ---@field approve fun(subject: string) Waits for approval of something in words.
+            ---@field observe fun(text: string) Puts an observation on the time line.
+
+            ---Declares a GameDay: `gameday "title" { … }`.
+            ---@param title string 1 to 200 characters.
+            ---@return fun(options: moonquake.gameday)
+            function gameday(title) end
+
+            ---Names a definition of the catalogue.
+            ---@param name string "name", or "name@version".
+            ---@return moonquake.CatalogEntry
+            function catalog(name) end
             """,
         ].joined(separator: "\n\n")
     }

@@ -29,7 +29,11 @@ extension LuaVM {
             }
         }
         build("catalog", session) { call throws(DefinitionError) in try CatalogEntry.build(call) }
-        for notifier in NotifyBuilder.all { build(notifier.path, session, notifier.build) }
+        for kind in NotifyBuilder.all {
+            build(kind.path, session) { call throws(DefinitionError) in
+                try NotifyBuilder.build(kind, call)
+            }
+        }
         for primitive in Primitives.all {
             registerAsync(primitive.signature.name) { call in
                 try await session.perform(primitive, call)

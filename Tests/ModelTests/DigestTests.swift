@@ -1,6 +1,5 @@
+import ChaosModel
 import Testing
-
-@testable import ChaosScript
 
 @Suite
 struct `SHA-256` {
