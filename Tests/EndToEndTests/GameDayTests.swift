@@ -149,6 +149,10 @@ struct GameDayTests {
             let site = try Site(box)
             let file = try site.gameDay(experiments: ["slow"], "approval = \"day\",")
             let day = try box.begin("gameday", "run", file)
+            let isAsked = eventually(within: .seconds(30)) {
+                day.errors.contains("moonquake approve")
+            }
+            #expect(isAsked)
             try site.write(
                 "slow",
                 fault: "fault.network.latency { delay = \"9s\", \(site.target) }"
