@@ -6,7 +6,7 @@ import Glibc
 import Testing
 
 @Suite(.serialized, .root)
-struct GameDayTests {
+struct PlaybookTests {
     @Test
     func `a GameDay of five experiments on real services runs end to end, once it is approved`()
         throws
