@@ -116,6 +116,7 @@ let package = Package(
         ),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
+        tests("Targets", ["ChaosModel", "ChaosSimulation", "ChaosTargets"]),
         tests("EndToEnd", ["ChaosModel", "moonquake"]),
         tests(
             "Script",

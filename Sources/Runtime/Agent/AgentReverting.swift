@@ -69,7 +69,7 @@ extension Agent {
 
     /// Tells when the process of a lease ends while the fault is on; one that is meant to end is not watched.
     func startWatch(of lease: LeaseID, for span: Duration) {
-        guard let order = leases[lease]?.order, case .process(_, let process) = order.target,
+        guard let order = leases[lease]?.order, case .process(_, let process, _) = order.target,
             order.fault.descriptor.holder != .nothing
         else { return }
         let kernel = kernel
