@@ -151,7 +151,9 @@ package struct SimulatedWorld: Sendable, Equatable {
         }
         for path in Set(groups.keys).union(other.groups.keys).sorted()
         where groups[path] != other.groups[path] {
-            let files = [other.groups[path], groups[path]].map { $0.map { "\($0.files)" } ?? "none" }
+            let files = [other.groups[path], groups[path]].map {
+                $0.map { "\($0.files)" } ?? "none"
+            }
             lines.append("group \(path): \(files[0]) -> \(files[1])")
         }
         for namespace in Set(tables.keys).union(other.tables.keys).sorted() {

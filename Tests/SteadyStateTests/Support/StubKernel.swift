@@ -20,7 +20,8 @@ struct RealTime: TimePort {
 }
 
 /// Ports that refuse everything.
-struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort, TrafficShapingPort, NetworkPort,
+struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort, TrafficShapingPort,
+    NetworkPort,
     HostPort
 {
     private let refusal = KernelError(.unsupported, "anything", "this kernel is a stub")
