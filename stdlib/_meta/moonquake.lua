@@ -234,6 +234,8 @@ function metric.lua(options) end
 fault = {}
 fault.network = {}
 fault.process = {}
+fault.cpu = {}
+fault.memory = {}
 
 ---@class moonquake.fault.network.latency
 ---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
@@ -414,8 +416,29 @@ function fault.process.pause(options) end
 ---@return moonquake.Fault
 function fault.process.kill(options) end
 
+---@class moonquake.fault.cpu.limit
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
+---@field quota string The processor time that the group may use, in percent of one processor.
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Limits the processor time of the control group that the target is in.
+---@param options moonquake.fault.cpu.limit
+---@return moonquake.Fault
+function fault.cpu.limit(options) end
+
+---@class moonquake.fault.memory.limit
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
+---@field limit string The memory that the group may use, page cache included.
+---@field below_use? boolean Allow a limit below what is in use: the kernel takes pages away at once, and kills when it cannot. Default: false.
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Limits the memory of the control group that the target is in.
+---@param options moonquake.fault.memory.limit
+---@return moonquake.Fault
+function fault.memory.limit(options) end
+
 ---@class moonquake.fault.noop
----@field target moonquake.Target What to hit: target.host, target.netns, target.process, target.container, target.systemd, target.container, target.systemd.
+---@field target moonquake.Target What to hit: target.host, target.netns, target.process, target.container, target.systemd.
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
 
 ---Changes nothing: for trying scripts, policies and installations.
