@@ -66,6 +66,7 @@ let package = Package(
         module("Linux", ["ChaosModel", "CLinux", "CPacketQueue"]),
         module("Resolver", ["ChaosModel", "CDatagrams", nioCore, nioPosix]),
         module("Targets", ["ChaosModel"]),
+        module("Containers", ["ChaosModel", httpClient, nioCore]),
         module("Faults", ["ChaosModel"]),
         module("Agent", ["ChaosModel", "ChaosTargets"]),
         module("Engine", ["ChaosModel", "ChaosSteadyState"]),
@@ -89,7 +90,8 @@ let package = Package(
         .executableTarget(
             name: "moonquake",
             dependencies: [
-                "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosGameDay", "ChaosLinux",
+                "ChaosAgent", "ChaosContainers", "ChaosEngine", "ChaosFaults", "ChaosGameDay",
+                "ChaosLinux",
                 "ChaosModel", "ChaosReport",
                 "ChaosScript", "ChaosSteadyState", "ChaosTargets", argumentParser,
             ],
@@ -128,6 +130,11 @@ let package = Package(
         tests("GameDay", ["ChaosGameDay", "ChaosLinux", "ChaosModel", subprocess, system]),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
+        tests(
+            "Containers",
+            ["ChaosContainers", "ChaosLinux", "ChaosModel", "ChaosTargets"]
+        ),
+        tests("Targets", ["ChaosModel", "ChaosSimulation", "ChaosTargets"]),
         tests("EndToEnd", ["ChaosGameDay", "ChaosModel", "moonquake"]),
         tests(
             "Script",
