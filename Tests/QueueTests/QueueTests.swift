@@ -437,7 +437,8 @@ struct QueueTests {
                     match: Self.bothWays,
                     impairment: impairment,
                     seed: 1
-                )
+                ),
+                in: network.near
             )
         }
         #expect(obstacle(Impairment(delay: PacketDelay(delayMs: 30_000))) == nil)

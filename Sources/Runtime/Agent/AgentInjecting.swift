@@ -41,7 +41,7 @@ extension Agent {
                 fault,
                 call.spec,
                 target,
-                lease: LeaseID("planned"),
+                lease: Self.previewLease,
                 seed: call.seed
             )
             planned.append(
@@ -55,6 +55,9 @@ extension Agent {
         }
         return PlanReply(candidates: candidates.count, targets: planned)
     }
+
+    /// The lease of plans that nothing follows.
+    private static var previewLease: LeaseID { LeaseID("planned") }
 
     private func instance(of spec: FaultSpec) throws(AgentFailure) -> (FaultInstance, Parameters) {
         do throws(DefinitionError) {
@@ -86,7 +89,8 @@ extension Agent {
         let context = PlanContext(
             lease: lease,
             protectedEndpoints: greeting?.protectedEndpoints ?? [],
-            seed: seed
+            seed: seed,
+            isPreview: lease == Self.previewLease
         )
         do throws(FaultError) {
             return try await fault.plan(target, context, kernel)
@@ -124,6 +128,7 @@ extension Agent {
             do throws(AgentFailure) {
                 let lease = try await grant(injection, target)
                 made.append(try await result(of: lease, spec: call.spec, deadline: deadline))
+                startFollowing(lease, fault)
             } catch {
                 throw await undoPartial(made.map(\.lease), after: error)
             }

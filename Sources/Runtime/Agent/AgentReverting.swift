@@ -33,8 +33,11 @@ extension Agent {
     private func carryOut(_ lease: Lease) async -> RevertRecord {
         if !lease.isSettled { _ = await lease.injection.value }
         lease.timer?.cancel()
-        leases[lease.order.lease]?.watch?.cancel()
-        let record = await lease.order.carryOut(on: kernel)
+        let current = leases[lease.order.lease] ?? lease
+        current.watch?.cancel()
+        // Not waited for: it may be asking a name server that does not answer.
+        current.following?.cancel()
+        let record = await current.order.carryOut(on: kernel)
         // The fault is back whether or not that can be written down; the next recovery would find the same.
         try? journal?.reverted(record.lease, outcome: record.outcome, seen: record.seen)
         if record.outcome == .leaked {
@@ -79,6 +82,43 @@ extension Agent {
             else { return }
             await self?.tellGone(lease, "\(order.target) ended while the fault was on")
         }
+    }
+
+    /// Looks after a fault while it is on, as often as it asks for.
+    func startFollowing(_ lease: LeaseID, _ fault: FaultInstance) {
+        guard let order = leases[lease]?.order else { return }
+        let (kernel, time) = (kernel, clock)
+        leases[lease]?.following = Task { [weak self] in
+            var undo = order.undo
+            while !Task.isCancelled {
+                do throws(FaultError) {
+                    guard let next = try await fault.followUp(undo, kernel) else { return }
+                    undo = next.undo
+                    guard await self?.followed(lease, next) == true, let again = next.again else {
+                        return
+                    }
+                    guard again == .zero || (try? await time.sleep(for: again)) != nil else {
+                        return
+                    }
+                } catch {
+                    await self?.note(lease, "\(order.fault.descriptor.name) is no longer looked after: \(error)")
+                    return
+                }
+            }
+        }
+    }
+
+    /// Keeps what a follow-up found; false when the lease is over or about to be.
+    private func followed(_ lease: LeaseID, _ next: FollowUp<ParameterValue>) -> Bool {
+        guard leases[lease] != nil, leases[lease]?.revert == nil else { return false }
+        leases[lease]?.order.undo = next.undo
+        if let seen = next.seen { emit(.noted(lease, seen)) }
+        return true
+    }
+
+    private func note(_ lease: LeaseID, _ seen: String) {
+        guard leases[lease] != nil, leases[lease]?.revert == nil else { return }
+        emit(.noted(lease, seen))
     }
 
     private func tellGone(_ lease: LeaseID, _ seen: String) {

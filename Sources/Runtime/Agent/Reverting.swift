@@ -13,27 +13,28 @@ struct RevertOrder: Sendable {
     func carryOut(on kernel: Kernel) async -> RevertRecord {
         let began = kernel.time.now
         // What it did while it was on is worth knowing, but never a reason not to put it back.
-        let effect = try? await fault.effect(undo, kernel)
-        let (outcome, seen) = await putBack(on: kernel)
+        var effect = try? await fault.effect(undo, kernel)
+        let (outcome, after) = await putBack(on: kernel)
+        effect?.figures += after.figures
         return RevertRecord(
             lease: lease,
             fault: fault.descriptor.name,
             target: target,
             outcome: outcome,
             effect: effect,
-            seen: seen,
+            seen: after.seen,
             tookMs: kernel.time.now.since(began).inMilliseconds
         )
     }
 
-    private func putBack(on kernel: Kernel) async -> (RevertOutcome, String) {
+    private func putBack(on kernel: Kernel) async -> (RevertOutcome, Effect) {
         do throws(FaultError) {
             try await fault.revert(undo, kernel)
-            return (.reverted, try await fault.verifyReverted(undo, kernel).seen)
+            return (.reverted, try await fault.verifyReverted(undo, kernel))
         } catch .targetGone(let text) {
-            return (.gone, text)
+            return (.gone, Effect(text))
         } catch {
-            return (.leaked, error.description)
+            return (.leaked, Effect(error.description))
         }
     }
 }

@@ -243,6 +243,8 @@ extension Runner {
             )
         case .targetGone(let lease, let seen):
             emit(.warning, "lease \(lease): \(seen)")
+        case .noted(let lease, let seen):
+            emit(.warning, "lease \(lease): \(seen)")
         }
     }
 

@@ -339,4 +339,6 @@ package enum AgentEvent: Sendable, Hashable {
     case orphaned([RevertRecord])
     /// The target of a lease ended while the fault was on.
     case targetGone(LeaseID, String)
+    /// Something is to be told of a lease that goes on.
+    case noted(LeaseID, String)
 }

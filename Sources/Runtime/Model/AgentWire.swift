@@ -70,7 +70,7 @@ package enum AgentLine: Sendable, Hashable, Codable {
     }
 
     private enum EventName: String, Codable {
-        case expired, aborted, orphaned, targetGone = "target_gone"
+        case expired, aborted, orphaned, targetGone = "target_gone", noted
     }
 
     private struct Gone: Codable {
@@ -105,6 +105,7 @@ package enum AgentLine: Sendable, Hashable, Codable {
             case .orphaned: .orphaned(try body())
             case .targetGone:
                 { (gone: Gone) in .targetGone(gone.lease, gone.seen) }(try body())
+            case .noted: { (note: Gone) in .noted(note.lease, note.seen) }(try body())
             }
         self = .event(event)
     }
@@ -154,6 +155,7 @@ package enum AgentLine: Sendable, Hashable, Codable {
             try put(.aborted, records)
         case .orphaned(let records): try put(.orphaned, records)
         case .targetGone(let lease, let seen): try put(.targetGone, Gone(lease: lease, seen: seen))
+        case .noted(let lease, let seen): try put(.noted, Gone(lease: lease, seen: seen))
         }
     }
 }

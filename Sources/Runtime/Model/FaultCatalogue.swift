@@ -41,6 +41,9 @@ package struct FaultInstance: Sendable {
     package let inject: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Void
     /// Reads back whether it took effect.
     package let verify: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+    /// Looks after the fault while it is on.
+    package let followUp:
+        @Sendable (ParameterValue, Kernel) async throws(FaultError) -> FollowUp<ParameterValue>?
 
     init<F: Fault>(_ fault: F) {
         plan = { target, context, kernel throws(FaultError) in
@@ -57,6 +60,15 @@ package struct FaultInstance: Sendable {
         }
         verify = { undo, kernel throws(FaultError) in
             try await fault.verify(try UndoValue.decode(undo), on: kernel)
+        }
+        followUp = { undo, kernel throws(FaultError) in
+            let next = try await fault.followUp(try UndoValue.decode(undo), on: kernel)
+            guard let next else { return nil }
+            return FollowUp(
+                undo: try UndoValue.encode(next.undo),
+                seen: next.seen,
+                again: next.again
+            )
         }
     }
 }

@@ -37,6 +37,9 @@ package struct SimulatedWorld: Sendable, Equatable {
     /// The addresses of host names.
     package var hosts: [String: [NetworkAddress]] = [:]
 
+    /// What the way to any far end measures; nil when nothing can be measured.
+    package var roundTrip: RoundTrip?
+
     private var nextPid: Int32 = 100
     private var nextStartTime: UInt64 = 1000
 

@@ -44,6 +44,11 @@ struct NothingPort: ProcessPort, PacketFilterPort, TrafficShapingPort, NetworkPo
         with engine: PacketEngine,
         in namespace: NetworkNamespace
     ) throws(KernelError) { throw refusal }
+    func widen(
+        _ rules: PacketRules,
+        with engine: PacketEngine,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) { throw refusal }
     func remove(
         _ name: String,
         with engine: PacketEngine,
@@ -57,9 +62,20 @@ struct NothingPort: ProcessPort, PacketFilterPort, TrafficShapingPort, NetworkPo
     func engines(in namespace: NetworkNamespace) throws(KernelError) -> ShapingEngines {
         throw refusal
     }
-    func obstacle(to rules: ShapingRules, with engine: ShapingEngine) -> String? { nil }
+    func obstacle(
+        to rules: ShapingRules,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) -> String? { nil }
+    func remarks(on rules: ShapingRules, with engine: ShapingEngine) -> [String] { [] }
     func shape(
         _ rules: ShapingRules,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) { throw refusal }
+    func widen(
+        _ name: String,
+        by matches: [PacketMatch],
         with engine: ShapingEngine,
         in namespace: NetworkNamespace
     ) async throws(KernelError) { throw refusal }
@@ -81,6 +97,14 @@ struct NothingPort: ProcessPort, PacketFilterPort, TrafficShapingPort, NetworkPo
     func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {
         throw refusal
     }
+    func socketOwner(of process: ProcessIdentity) throws(KernelError) -> SocketOwner {
+        throw refusal
+    }
+    func roundTrip(
+        _ probe: RoundTripProbe,
+        in namespace: NetworkNamespace,
+        within limit: Duration
+    ) async -> RoundTrip? { nil }
     func bootID() throws(KernelError) -> String { throw refusal }
     func hasCapability(_ name: String) -> Bool { false }
     func userID() -> UInt32 { 0 }

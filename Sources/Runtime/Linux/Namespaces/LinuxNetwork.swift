@@ -48,6 +48,23 @@ package struct LinuxNetwork: NetworkPort {
         return file.namespace
     }
 
+    package func socketOwner(of process: ProcessIdentity) throws(KernelError) -> SocketOwner {
+        try SocketOwners.owner(of: process)
+    }
+
+    package func roundTrip(
+        _ probe: RoundTripProbe,
+        in namespace: NetworkNamespace,
+        within limit: Duration
+    ) async -> RoundTrip? {
+        let result = try? await OwnThread.value { () throws(KernelError) -> RoundTrip? in
+            try LinuxNamespaces.within(namespace) { () throws(KernelError) in
+                RoundTrips.measure(probe, within: limit)
+            }
+        }
+        return result ?? nil
+    }
+
     package func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {
         try await HostNames.addresses(of: hostName, within: .seconds(5))
     }

@@ -7,6 +7,7 @@ struct QueueRequest: Sendable, Codable {
     /// What is asked.
     enum Call: Sendable, Codable {
         case shape(ShapingRules, in: NetworkNamespace)
+        case widen(ShapingRules, in: NetworkNamespace)
         case unshape(String, in: NetworkNamespace)
         case count(String, in: NetworkNamespace)
     }

@@ -41,6 +41,7 @@ package final class QueueWorker {
         do throws(KernelError) {
             switch request.call {
             case .shape(let rules, let namespace): try shape(rules, in: namespace)
+            case .widen(let rules, let namespace): try widen(rules, in: namespace)
             case .unshape(let name, let namespace): try unshape(name, in: namespace)
             case .count(let name, let namespace): reply.count = try count(name, in: namespace)
             }
@@ -69,6 +70,14 @@ package final class QueueWorker {
             in: namespace,
             on: loop
         )
+    }
+
+    /// Impairs more packets as the rules of this name do already.
+    package func widen(_ rules: ShapingRules, in namespace: NetworkNamespace) throws(KernelError) {
+        guard let lease = leases[Key(namespace: namespace.inode, name: rules.name)] else {
+            throw KernelError(.failed, "widen \(rules.name)", "it is not in force")
+        }
+        try lease.widen(rules)
     }
 
     /// Ends it; what waits goes on at once.
