@@ -10,7 +10,7 @@ extension Kernel {
     static let linux = Kernel(
         processes: LinuxProcesses(),
         packets: LinuxPacketFilter(),
-        shaping: LinuxTrafficShaper(worker: [OwnProgram.path, "worker", "queue"]),
+        shaping: LinuxTrafficShaper(worker: WorkerCommand.Kind.queue.command),
         network: LinuxNetwork(),
         host: LinuxHost(),
         time: LinuxTime()

@@ -34,7 +34,7 @@ extension Agent {
         if !lease.isSettled { _ = await lease.injection.value }
         lease.timer?.cancel()
         let current = leases[lease.order.lease] ?? lease
-        current.watch?.cancel()
+        for watch in current.watches { watch.cancel() }
         // Not waited for: it may be asking a name server that does not answer.
         current.following?.cancel()
         let record = await current.order.carryOut(on: kernel)
@@ -70,18 +70,27 @@ extension Agent {
         closeJournal()
     }
 
-    /// Tells when the process of a lease ends while the fault is on; one that is meant to end is not watched.
-    func startWatch(of lease: LeaseID, for span: Duration) {
-        guard let order = leases[lease]?.order, case .process(_, let process) = order.target,
+    /// Tells when the process of a lease, or what carries its fault, ends while the fault is on; a process that is
+    /// meant to end is not watched.
+    func startWatches(of lease: LeaseID, for span: Duration) {
+        guard let order = leases[lease]?.order else { return }
+        let kernel = kernel
+        let carrier = Task { [weak self] in
+            guard let seen = await order.fault.endedEarly(order.undo, kernel) else { return }
+            await self?.tell(.endedEarly(lease, seen), of: lease)
+        }
+        leases[lease]?.watches = [carrier]
+        guard case .process(_, let process) = order.target,
             order.fault.descriptor.holder != .nothing
         else { return }
-        let kernel = kernel
-        leases[lease]?.watch = Task { [weak self] in
+        let target = Task { [weak self] in
             guard (try? await kernel.processes.ended(process, within: span)) == true,
                 !Task.isCancelled
             else { return }
-            await self?.tellGone(lease, "\(order.target) ended while the fault was on")
+            let seen = "\(order.target) ended while the fault was on"
+            await self?.tell(.targetGone(lease, seen), of: lease)
         }
+        leases[lease]?.watches.append(target)
     }
 
     /// Looks after a fault while it is on, as often as it asks for.
@@ -101,7 +110,8 @@ extension Agent {
                         return
                     }
                 } catch {
-                    await self?.note(lease, "\(order.fault.descriptor.name) is no longer looked after: \(error)")
+                    let seen = "\(order.fault.descriptor.name) is no longer looked after: \(error)"
+                    await self?.tell(.noted(lease, seen), of: lease)
                     return
                 }
             }
@@ -116,14 +126,9 @@ extension Agent {
         return true
     }
 
-    private func note(_ lease: LeaseID, _ seen: String) {
+    private func tell(_ event: AgentEvent, of lease: LeaseID) {
         guard leases[lease] != nil, leases[lease]?.revert == nil else { return }
-        emit(.noted(lease, seen))
-    }
-
-    private func tellGone(_ lease: LeaseID, _ seen: String) {
-        guard leases[lease] != nil, leases[lease]?.revert == nil else { return }
-        emit(.targetGone(lease, seen))
+        emit(event)
     }
 
     func startTimer(of lease: LeaseID, after span: Duration) {

@@ -70,7 +70,8 @@ package enum AgentLine: Sendable, Hashable, Codable {
     }
 
     private enum EventName: String, Codable {
-        case expired, aborted, orphaned, targetGone = "target_gone", noted
+        case expired, aborted, orphaned, targetGone = "target_gone", endedEarly = "ended_early"
+        case noted
     }
 
     private struct Gone: Codable {
@@ -106,6 +107,8 @@ package enum AgentLine: Sendable, Hashable, Codable {
             case .targetGone:
                 { (gone: Gone) in .targetGone(gone.lease, gone.seen) }(try body())
             case .noted: { (note: Gone) in .noted(note.lease, note.seen) }(try body())
+            case .endedEarly:
+                { (gone: Gone) in .endedEarly(gone.lease, gone.seen) }(try body())
             }
         self = .event(event)
     }
@@ -156,6 +159,7 @@ package enum AgentLine: Sendable, Hashable, Codable {
         case .orphaned(let records): try put(.orphaned, records)
         case .targetGone(let lease, let seen): try put(.targetGone, Gone(lease: lease, seen: seen))
         case .noted(let lease, let seen): try put(.noted, Gone(lease: lease, seen: seen))
+        case .endedEarly(let lease, let seen): try put(.endedEarly, Gone(lease: lease, seen: seen))
         }
     }
 }
