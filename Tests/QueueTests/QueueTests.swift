@@ -146,9 +146,10 @@ struct QueueTests {
         let arrivals = try await network.flow().run(count: 2000, every: .milliseconds(1))
         let early = arrivals.filter { $0.latency < .milliseconds(10) }
         #expect(arrivals.count == 2000)
-        #expect(abs(Double(early.count) / 2000 - 0.25) < 0.04)
-        let seen3 = try await network.count()?.reordered
-        #expect(seen3 == UInt64(early.count))
+        let reordered = Int(try await network.count()?.reordered ?? 0)
+        #expect(abs(Double(reordered) / 2000 - 0.25) < 0.04)
+        // A busy machine reads some of them late.
+        #expect((reordered * 3 / 4...reordered).contains(early.count))
     }
 
     @Test(arguments: Self.both, ["10.9.0.2", "fd09::2"])

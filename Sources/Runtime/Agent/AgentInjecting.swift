@@ -128,11 +128,12 @@ extension Agent {
             do throws(AgentFailure) {
                 let lease = try await grant(injection, target)
                 made.append(try await result(of: lease, spec: call.spec, deadline: deadline))
-                startFollowing(lease, fault)
             } catch {
                 throw await undoPartial(made.map(\.lease), after: error)
             }
         }
+        // Only now, so that no target waits for the measuring of another.
+        for lease in made { startFollowing(lease.lease, fault) }
         return made
     }
 

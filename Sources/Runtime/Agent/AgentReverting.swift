@@ -13,13 +13,36 @@ extension Agent {
         let newestFirst = order.reversed().filter(wanted.contains)
         let settled = newestFirst.filter { leases[$0]?.isSettled == true }
         let beingMade = newestFirst.filter { leases[$0]?.isSettled != true }
+        let orders = leases.mapValues(\.order)
         var records: [RevertRecord] = []
         for lease in settled + beingMade {
             guard let task = revertTask(of: lease) else { continue }
             records.append(await task.value)
         }
-        return records
+        return await measured(records, orders)
     }
+
+    /// The records with what is measured after; only now, so that no fault waits for the measuring of another.
+    private func measured(
+        _ records: [RevertRecord],
+        _ orders: [LeaseID: RevertOrder]
+    ) async -> [RevertRecord] {
+        let kernel = kernel
+        return await withTaskGroup(of: (Int, RevertRecord).self) { group in
+            var measured = records
+            for (index, record) in records.enumerated() {
+                if index >= Self.measuredAtOnce, let done = await group.next() {
+                    measured[done.0] = done.1
+                }
+                guard let order = orders[record.lease] else { continue }
+                group.addTask { (index, await order.measured(record, on: kernel)) }
+            }
+            for await (index, record) in group { measured[index] = record }
+            return measured
+        }
+    }
+
+    private static let measuredAtOnce = 64
 
     /// The task that puts a lease back, started once.
     private func revertTask(of id: LeaseID) -> Task<RevertRecord, Never>? {
@@ -106,9 +129,7 @@ extension Agent {
                     guard await self?.followed(lease, next) == true, let again = next.again else {
                         return
                     }
-                    guard again == .zero || (try? await time.sleep(for: again)) != nil else {
-                        return
-                    }
+                    if again > .zero, (try? await time.sleep(for: again)) == nil { return }
                 } catch {
                     let seen = "\(order.fault.descriptor.name) is no longer looked after: \(error)"
                     await self?.tell(.noted(lease, seen), of: lease)
@@ -140,7 +161,9 @@ extension Agent {
     }
 
     private func expire(_ lease: LeaseID) async {
-        guard leases[lease]?.revert == nil, let task = revertTask(of: lease) else { return }
-        emit(.expired(await task.value))
+        guard let order = leases[lease]?.order, leases[lease]?.revert == nil,
+            let task = revertTask(of: lease)
+        else { return }
+        emit(.expired(await order.measured(await task.value, on: kernel)))
     }
 }

@@ -13,28 +13,38 @@ struct RevertOrder: Sendable {
     func carryOut(on kernel: Kernel) async -> RevertRecord {
         let began = kernel.time.now
         // What it did while it was on is worth knowing, but never a reason not to put it back.
-        var effect = try? await fault.effect(undo, kernel)
-        let (outcome, after) = await putBack(on: kernel)
-        effect?.figures += after.figures
+        let effect = try? await fault.effect(undo, kernel)
+        let (outcome, seen) = await putBack(on: kernel)
         return RevertRecord(
             lease: lease,
             fault: fault.descriptor.name,
             target: target,
             outcome: outcome,
             effect: effect,
-            seen: after.seen,
+            seen: seen,
             tookMs: kernel.time.now.since(began).inMilliseconds
         )
     }
 
-    private func putBack(on kernel: Kernel) async -> (RevertOutcome, Effect) {
+    /// The record with what could be measured once all else was put back too.
+    func measured(_ record: RevertRecord, on kernel: Kernel) async -> RevertRecord {
+        guard record.outcome == .reverted, let after = await fault.measureAfter(undo, kernel) else {
+            return record
+        }
+        var record = record
+        record.seen += "; \(after.seen)"
+        record.effect?.figures += after.figures
+        return record
+    }
+
+    private func putBack(on kernel: Kernel) async -> (RevertOutcome, String) {
         do throws(FaultError) {
             try await fault.revert(undo, kernel)
-            return (.reverted, try await fault.verifyReverted(undo, kernel))
+            return (.reverted, try await fault.verifyReverted(undo, kernel).seen)
         } catch .targetGone(let text) {
-            return (.gone, Effect(text))
+            return (.gone, text)
         } catch {
-            return (.leaked, Effect(error.description))
+            return (.leaked, error.description)
         }
     }
 }

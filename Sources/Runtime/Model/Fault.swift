@@ -295,6 +295,9 @@ package protocol Fault: Sendable {
 
     /// Measures again that everything is back.
     static func verifyReverted(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect
+
+    /// Measures, once everything is put back, what may take a moment; nil when there is nothing to measure.
+    static func measureAfter(_ undo: Undo, on kernel: Kernel) async -> Effect?
 }
 
 extension Fault {
@@ -304,6 +307,8 @@ extension Fault {
     ) async throws(FaultError) -> FollowUp<Undo>? { nil }
 
     package static func endedEarly(_ undo: Undo, on kernel: Kernel) async -> String? { nil }
+
+    package static func measureAfter(_ undo: Undo, on kernel: Kernel) async -> Effect? { nil }
 }
 
 /// Runs a kernel call and passes its error on as a fault's, with "gone" told apart.

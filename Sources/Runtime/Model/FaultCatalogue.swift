@@ -15,6 +15,8 @@ package struct FaultType: Sendable {
     /// Measures that everything is back.
     package let verifyReverted:
         @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+    /// Measures, once everything is put back, what may take a moment.
+    package let measureAfter: @Sendable (ParameterValue, Kernel) async -> Effect?
 
     /// Wraps a fault.
     package init<F: Fault>(_ type: F.Type) {
@@ -32,6 +34,10 @@ package struct FaultType: Sendable {
         }
         verifyReverted = { undo, kernel throws(FaultError) in
             try await F.verifyReverted(try UndoValue.decode(undo), on: kernel)
+        }
+        measureAfter = { undo, kernel in
+            guard let undo: F.Undo = try? UndoValue.decode(undo) else { return nil }
+            return await F.measureAfter(undo, on: kernel)
         }
     }
 }

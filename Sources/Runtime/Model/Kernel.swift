@@ -183,11 +183,26 @@ package protocol NetworkPort: Sendable {
     func socketOwner(of process: ProcessIdentity) throws(KernelError) -> SocketOwner
 
     /// Measures the way to a far end and back; nil where that cannot be done, as without CAP_NET_RAW.
+    ///
+    /// With `isFirst`, a far end that was silent a moment ago is passed over: two hundred targets must not wait for
+    /// it two hundred times.
     func roundTrip(
         _ probe: RoundTripProbe,
         in namespace: NetworkNamespace,
-        within limit: Duration
+        within limit: Duration,
+        isFirst: Bool
     ) async -> RoundTrip?
+}
+
+extension NetworkPort {
+    /// The same, whether or not the far end was silent before.
+    package func roundTrip(
+        _ probe: RoundTripProbe,
+        in namespace: NetworkNamespace,
+        within limit: Duration
+    ) async -> RoundTrip? {
+        await roundTrip(probe, in: namespace, within: limit, isFirst: false)
+    }
 }
 
 /// How the way to a far end is measured.

@@ -207,7 +207,11 @@ package protocol TrafficShapingPort: Sendable {
     func engines(in namespace: NetworkNamespace) throws(KernelError) -> ShapingEngines
 
     /// What an engine cannot do of the rules, beside what it does there already, in words; nil when it can all of it.
-    func obstacle(to rules: ShapingRules, with engine: ShapingEngine, in namespace: NetworkNamespace)
+    func obstacle(
+        to rules: ShapingRules,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    )
         throws(KernelError) -> String?
 
     /// What an engine does otherwise than a reader of the rules might think, one sentence each.

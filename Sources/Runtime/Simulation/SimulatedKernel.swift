@@ -365,14 +365,15 @@ extension SimulatedKernel: NetworkPort {
             guard let found = state.world.processes[process.pid], found.group != "/" else {
                 throw KernelError(.unsupported, "tell its packets apart", "it is in the root group")
             }
-            return .controlGroup(path: found.group, id: 7, level: 1)
+            return .controlGroup(path: String(found.group.dropFirst()), id: 7, level: 1)
         }
     }
 
     package func roundTrip(
         _ probe: RoundTripProbe,
         in namespace: NetworkNamespace,
-        within limit: Duration
+        within limit: Duration,
+        isFirst: Bool
     ) async -> RoundTrip? {
         // Not a call that can fail: what it does not measure is left out.
         state.withLock { $0.world.roundTrip }

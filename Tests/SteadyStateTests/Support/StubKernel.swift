@@ -103,7 +103,8 @@ struct NothingPort: ProcessPort, PacketFilterPort, TrafficShapingPort, NetworkPo
     func roundTrip(
         _ probe: RoundTripProbe,
         in namespace: NetworkNamespace,
-        within limit: Duration
+        within limit: Duration,
+        isFirst: Bool
     ) async -> RoundTrip? { nil }
     func bootID() throws(KernelError) -> String { throw refusal }
     func hasCapability(_ name: String) -> Bool { false }

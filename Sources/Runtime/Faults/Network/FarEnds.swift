@@ -25,8 +25,6 @@ struct FarEnds: Sendable, Hashable, Codable {
 
     /// How far apart figures may be and still say the same, in milliseconds.
     private static let toleranceMs = 5.0
-    /// What one echo or connection makes of packets at most, with its retries.
-    private static let packetsOfOne: UInt64 = 10
 
     /// The names among them.
     var names: [NamedAddresses] = []
@@ -46,15 +44,16 @@ struct FarEnds: Sendable, Hashable, Codable {
     /// Whether there is a way that can be compared.
     var isMeasurable: Bool { probe != nil && (before?.answered ?? 0) > 0 }
 
-    /// The most packets that the probe makes.
-    var mostProbed: UInt64 { UInt64(probe?.count ?? 0) * Self.packetsOfOne }
+    /// The most packets that the probe makes: an echo and its answer, or those of a connection and one more try.
+    var mostProbed: UInt64 { UInt64(probe?.count ?? 0) * (probe?.port == nil ? 2 : 5) }
 
     /// What the plan says of them.
     func changes(every interval: Duration, follows: Bool) -> [String] {
         let again = follows ? "; looked up again every \(interval.spelled)" : "; looked up once"
         let lines = names.map { "\($0)\(again)" }
         guard let probe else { return lines }
-        let way = probe.port.map { "\(probe.count) TCP connections to port \($0)" }
+        let way =
+            probe.port.map { "\(probe.count) TCP connections to port \($0)" }
             ?? "\(probe.count) ICMP echoes"
         return lines + [
             "measures the way to \(probe.address) before, during and after, by \(way) each time"
@@ -77,18 +76,23 @@ struct FarEnds: Sendable, Hashable, Codable {
 
     /// Measures again that the way is as before; nil when there is nothing to compare.
     func compare(in namespace: NetworkNamespace, on kernel: Kernel) async -> Effect? {
-        guard isMeasurable, let probe, let before, let meanBefore = before.meanMs else { return nil }
-        let limit = Duration.milliseconds(100 + 4 * meanBefore)
+        guard isMeasurable, let probe, let before, let meanBefore = before.meanMs else {
+            return nil
+        }
+        let limit = Duration.milliseconds(min(1000, 100 + 4 * meanBefore))
         var last: RoundTrip?
-        // A packet may be lost on the way without us: three tries, then the figures speak.
-        for _ in 0..<3 {
+        // A packet may be lost on the way without us: two tries, then the figures speak.
+        for _ in 0..<2 {
             guard let after = await kernel.network.roundTrip(probe, in: namespace, within: limit)
             else { return nil }
             last = after
             if isBack(after) { break }
         }
         guard let last else { return nil }
-        let state = isBack(last) ? "the way to \(probe.address) is back" : "but the way to \(probe.address) is not as before"
+        let state =
+            isBack(last)
+            ? "the way to \(probe.address) is back"
+            : "but the way to \(probe.address) is not as before"
         return Effect(
             "\(state): \(Self.spelled(last)), before \(Self.spelled(before))",
             figures: Self.figures(last, "after")
@@ -107,14 +111,6 @@ struct FarEnds: Sendable, Hashable, Codable {
 }
 
 extension FarEnds {
-    /// The way to measure for a scope; nil where none says anything of the fault.
-    static func probe(_ scope: NetworkScope, _ ends: NetworkScope.Ends) -> RoundTripProbe? {
-        guard let far = ends.far.first(where: { $0.address.isSingle }),
-            let kind = scope.probedPort(of: far)
-        else { return nil }
-        return RoundTripProbe(address: far.address, port: kind.port)
-    }
-
     /// Notes what a plan must know, and measures the way unless the plan is a preview.
     static func find(
         _ scope: NetworkScope,
@@ -123,12 +119,13 @@ extension FarEnds {
         _ context: PlanContext,
         on kernel: Kernel
     ) async -> FarEnds {
-        var known = FarEnds(names: ends.names, probe: probe(scope, ends))
+        var known = FarEnds(names: ends.names, probe: ends.far.lazy.compactMap(scope.probe).first)
         guard !context.isPreview, let probe = known.probe else { return known }
         known.before = await kernel.network.roundTrip(
             probe,
             in: namespace,
-            within: .milliseconds(200)
+            within: .milliseconds(200),
+            isFirst: true
         )
         return known
     }
@@ -144,9 +141,7 @@ extension FarEnds {
 
     /// Goes one step on: measures the time during the fault, then looks names up again, for ever.
     ///
-    /// - Parameters:
-    ///   - limit: How long an answer may take while the fault is on.
-    ///   - count: How many packets were hit so far.
+    /// An answer may take `limit` while the fault is on; `count` tells how many packets were hit so far.
     func step(
         _ scope: NetworkScope,
         owner: SocketOwner?,
@@ -157,9 +152,12 @@ extension FarEnds {
     ) async throws(FaultError) -> Step? {
         var ends = self
         let interval = names.isEmpty ? nil : scope.resolveEvery
-        guard isMeasurable, let probe, stage != .done else {
-            guard interval != nil else { return nil }
-            return try await lookUp(scope, owner: owner, on: kernel)
+        if stage == .done {
+            return names.isEmpty ? nil : try await lookUp(scope, owner: owner, on: kernel)
+        }
+        guard isMeasurable, let probe else {
+            ends.stage = .done
+            return interval.map { Step(ends: ends, again: $0) }
         }
         if stage == .asked {
             // Kept before it is sent: whoever counts meanwhile must not take it for others' traffic.
@@ -188,7 +186,9 @@ extension FarEnds {
                 let known = names.first { $0.name == name.name }?.addresses ?? []
                 let new = name.addresses.filter { !known.contains($0) }
                 guard !new.isEmpty else { continue }
-                found.append("\(name.name) is also \(new.map(\.description).joined(separator: ", "))")
+                found.append(
+                    "\(name.name) is also \(new.map(\.description).joined(separator: ", "))"
+                )
             }
             guard !found.isEmpty else { return step }
             step.more = try scope.more(in: fresh, than: names, owner: owner)

@@ -165,12 +165,11 @@ package struct NetworkPartition: Fault {
         guard left == nil else {
             throw .noEffect("\(undo.rules.name) is still there after its removal")
         }
-        var effect = Effect("\(undo.rules.name) is gone")
-        if let way = await undo.ends?.compare(in: undo.namespace, on: kernel) {
-            effect.seen += "; \(way.seen)"
-            effect.figures = way.figures
-        }
-        return effect
+        return Effect("\(undo.rules.name) is gone")
+    }
+
+    package static func measureAfter(_ undo: Undo, on kernel: Kernel) async -> Effect? {
+        await undo.ends?.compare(in: undo.namespace, on: kernel)
     }
 
     private static func count(

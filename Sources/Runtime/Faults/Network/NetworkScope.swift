@@ -51,7 +51,8 @@ struct NetworkScope: Sendable {
         "resolve_every",
         ParameterKind<Duration>.duration(from: .seconds(1), to: .seconds(3600)),
         default: "5s",
-        help: "How often host names are looked up again while the fault is on; new addresses are hit too."
+        help:
+            "How often host names are looked up again while the fault is on; new addresses are hit too."
     )
 
     static let parameters = [
@@ -179,18 +180,26 @@ struct NetworkScope: Sendable {
         // An empty list means everything, so that no list may become empty on the way.
         let toNew = newFar.isEmpty ? [] : all(newFar, ends.near, owner)
         let fromNew =
-            newNear.isEmpty || (oldFar.isEmpty && !ends.far.isEmpty) ? [] : all(oldFar, newNear, owner)
+            newNear.isEmpty || (oldFar.isEmpty && !ends.far.isEmpty)
+            ? [] : all(oldFar, newNear, owner)
         return toNew + fromNew
     }
 
-    /// By what the way to a far end is measured, when the fault hits that: a port for TCP, none for ICMP.
-    func probedPort(of end: NetworkAddressAndPort) -> (port: Int?, Void)? {
+    /// By what the way to a far end is measured; nil when the fault does not hit that.
+    func probe(of end: NetworkAddressAndPort) -> RoundTripProbe? {
         let port = end.port ?? ports.first
-        guard near.isEmpty, interface == nil else { return nil }
-        let isExcluded = excluded.contains { $0.address.contains(end.address) }
+        guard near.isEmpty, interface == nil, end.address.isSingle else { return nil }
+        let isExcluded = excluded.contains {
+            $0.address
+                == NetworkAddress(
+                    bytes: end.address.bytes,
+                    prefixLength: $0.address.prefixLength
+                )
+        }
         guard !isExcluded, !excludedPorts.contains(where: { $0 == port }) else { return nil }
-        if let port { return protocols.isEmpty || protocols.contains(.tcp) ? (port, ()) : nil }
-        return protocols.isEmpty || protocols.contains(.icmp) ? (nil, ()) : nil
+        let carrier = port == nil ? PacketProtocol.icmp : .tcp
+        guard protocols.isEmpty || protocols.contains(carrier) else { return nil }
+        return RoundTripProbe(address: end.address, port: port)
     }
 
     /// Whether only packets that come in are meant.

@@ -29,7 +29,9 @@ extension Target {
         _ scope: NetworkScope,
         on kernel: Kernel
     ) throws(FaultError) -> SocketOwner? {
-        guard case .process(_, let identity) = self, namespace.inode == own.inode else { return nil }
+        guard case .process(_, let identity) = self, namespace.inode == own.inode else {
+            return nil
+        }
         let owner: SocketOwner
         do throws(KernelError) {
             owner = try kernel.network.socketOwner(of: identity)

@@ -12,6 +12,8 @@ package struct ShapingUndo: Codable, Sendable {
     var instead: String?
     /// What is known of the far ends; absent in journals of older versions.
     var ends: FarEnds?
+    /// How much goes through the engine, while that matters.
+    var load: EngineLoad?
 }
 
 /// A fault that impairs packets.
@@ -161,8 +163,13 @@ extension ShapingFault {
         ) { () async throws(FaultError) in
             try await Self.state(undo, on: kernel)?.matched ?? 0
         }
-        guard let step else { return nil }
         var next = undo
+        guard let step else {
+            // netem keeps up with the kernel; a worker may not.
+            guard undo.engine == .nfqueue else { return nil }
+            let seen = try await Self.watch(&next, on: kernel)
+            return FollowUp(undo: next, seen: seen, again: EngineLoad.interval)
+        }
         next.ends = step.ends
         if !step.more.isEmpty, !Task.isCancelled {
             do throws(KernelError) {
@@ -177,7 +184,31 @@ extension ShapingFault {
             }
             next.rules.match += step.more
         }
-        return FollowUp(undo: next, seen: step.seen, again: step.again)
+        guard undo.engine == .nfqueue else {
+            return FollowUp(undo: next, seen: step.seen, again: step.again)
+        }
+        let load = try await Self.watch(&next, on: kernel)
+        let seen = [step.seen, load].compactMap { $0 }
+        return FollowUp(
+            undo: next,
+            seen: seen.isEmpty ? nil : seen.joined(separator: "; "),
+            again: step.again ?? EngineLoad.interval
+        )
+    }
+
+    /// Tells once when more packets come than the worker was measured to bear.
+    private static func watch(
+        _ undo: inout ShapingUndo,
+        on kernel: Kernel
+    ) async throws(FaultError) -> String? {
+        guard var load = undo.load else {
+            undo.load = EngineLoad(at: kernel.time.now, matched: 0)
+            return nil
+        }
+        guard let count = try await state(undo, on: kernel) else { return nil }
+        let warning = load.note(count, at: kernel.time.now)
+        undo.load = load
+        return warning
     }
 
     package static func effect(_ undo: ShapingUndo, on kernel: Kernel) async throws(FaultError)
@@ -201,12 +232,11 @@ extension ShapingFault {
         guard try await state(undo, on: kernel) == nil else {
             throw .noEffect("\(undo.rules.name) is still there after its removal")
         }
-        var effect = Effect("\(undo.rules.name) is gone")
-        if let way = await undo.ends?.compare(in: undo.namespace, on: kernel) {
-            effect.seen += "; \(way.seen)"
-            effect.figures = way.figures
-        }
-        return effect
+        return Effect("\(undo.rules.name) is gone")
+    }
+
+    package static func measureAfter(_ undo: ShapingUndo, on kernel: Kernel) async -> Effect? {
+        await undo.ends?.compare(in: undo.namespace, on: kernel)
     }
 
     private var share: String {

@@ -7,8 +7,6 @@ import Glibc
 /// Finds what tells a process's packets apart.
 enum SocketOwners {
     private static let root = "/sys/fs/cgroup"
-    // CGROUP2_SUPER_MAGIC of linux/magic.h.
-    private static let magic = 0x6367_7270
 
     /// What tells them apart; throws `.unsupported` with the reasons when nothing does.
     static func owner(of process: ProcessIdentity) throws(KernelError) -> SocketOwner {
@@ -53,10 +51,8 @@ enum SocketOwners {
         return .success(owner)
     }
 
-    private static var isUnified: Bool {
-        var status = statfs()
-        return statfs(root, &status) == 0 && Int(status.f_type) == magic
-    }
+    /// Only the root of the v2 hierarchy has this file.
+    private static var isUnified: Bool { access(root + "/cgroup.controllers", F_OK) == 0 }
 
     private static func unifiedPath(_ text: String) -> String? {
         text.split(separator: "\n").first { $0.hasPrefix("0::") }.map {

@@ -80,7 +80,11 @@ struct RulePlan {
         }
         if case .controlGroup(let path, _, _) = match.owner {
             guard !path.isEmpty, path.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f && $0 != 0x22 })
-            else { throw invalid("the control group \"\(path.escapedForDisplay)\" cannot be named in rules") }
+            else {
+                throw invalid(
+                    "the control group \"\(path.escapedForDisplay)\" cannot be named in rules"
+                )
+            }
         }
         let interface = try match.interface.map { name throws(KernelError) in
             PacketRule.Interface.named(try InterfaceName.checked(name))

@@ -207,8 +207,11 @@ extension NfnetlinkBytes {
                 $0.put(2, Self.register)
                 $0.put(3, UInt32(level))
             }
-            compare(.equal, UInt32(truncatingIfNeeded: id).inHostOrder
-                + UInt32(truncatingIfNeeded: id >> 32).inHostOrder)
+            compare(
+                .equal,
+                UInt32(truncatingIfNeeded: id).inHostOrder
+                    + UInt32(truncatingIfNeeded: id >> 32).inHostOrder
+            )
         }
     }
 
