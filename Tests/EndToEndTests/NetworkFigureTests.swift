@@ -190,7 +190,7 @@ struct NetworkFigureTests {
                 try box.tool("python3", "-c", Self.connections, "10.98.0.2", "7007", in: near)
             }
             print("\(engine): 10 % of 2000 connections: \(counts)")
-            let numbers = counts.split(separator: " ").compactMap { Int($0) }
+            let numbers = counts.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
             try #require(numbers.count == 3)
             let (open, half, silent) = (numbers[0], numbers[1], numbers[2])
             #expect(open + half + silent == 2000)

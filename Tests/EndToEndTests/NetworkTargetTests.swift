@@ -37,7 +37,7 @@ struct NetworkTargetTests {
         as prefix: [String] = []
     ) throws {
         let server = try box.start(
-            prefix + ["python3", "-c", NetworkFigureTests.echoServer, address, "\(port)"],
+            prefix + ["/usr/bin/python3", "-c", NetworkFigureTests.echoServer, address, "\(port)"],
             in: namespace
         )
         guard eventually(holds: { server.output.contains("ready") }) else {
@@ -53,7 +53,7 @@ struct NetworkTargetTests {
         as prefix: [String] = []
     ) throws -> Bool {
         let client = try box.start(
-            prefix + ["python3", "-c", NetworkFigureTests.reachable, address, "\(port)"],
+            prefix + ["/usr/bin/python3", "-c", NetworkFigureTests.reachable, address, "\(port)"],
             in: namespace
         )
         _ = try client.ended()
@@ -267,8 +267,9 @@ struct NetworkTargetTests {
                 #expect(try pings(box, address, in: near), "\(address)")
             }
             let seen = try #require(try box.lastReport().faults.first?.measured?.seen)
-            for address in ["10.98.0.2", "fd98::2", "10.98.0.3"] {
-                #expect(seen.contains(address), "\(seen)")
+            for text in ["10.98.0.2", "fd98::2", "10.98.0.3"] {
+                let address = try #require(NetworkAddress(text))
+                #expect(seen.contains(address.description), "\(seen)")
             }
         }
     }

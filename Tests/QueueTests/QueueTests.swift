@@ -386,11 +386,14 @@ struct QueueTests {
     }
 
     @Test
-    func `a lease ends although its namespace has lost its name`() async throws {
+    func `a lease ends although its namespace has lost its name, and the target is gone`()
+        async throws
+    {
         try await network.shape(Impairment(delay: PacketDelay(delayMs: 10)), Self.bothWays)
         try QueueNetwork.ip("netns del \(network.near.path.split(separator: "/").last ?? "")")
         #expect(try await network.count() != nil)
-        try await network.unshape()
+        let ending = await #expect(throws: KernelError.self) { try await network.unshape() }
+        #expect(ending?.kind == .gone)
         let seen6 = try await network.count()
         #expect(seen6 == nil)
         let error = await #expect(throws: KernelError.self) {

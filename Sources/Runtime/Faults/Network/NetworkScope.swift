@@ -324,7 +324,7 @@ extension ParameterKind where Value == String {
     /// The name of a network interface, as the kernel allows it (dev_valid_name in net/core/dev.c).
     static var interface: ParameterKind {
         let allowed =
-            "1 to 15 bytes without blanks, quotes, slashes, colons, stars or control characters"
+            "1 to 15 bytes without blanks, quotes, slashes, colons, semicolons, stars or control characters"
         let shape = ParameterShape(
             type: "interface",
             json: "string",
@@ -336,7 +336,7 @@ extension ParameterKind where Value == String {
                 name != ".", name != "..",
                 name.utf8.allSatisfy({
                     $0 > 0x20 && $0 != 0x7f && $0 != 0x2f && $0 != 0x3a && $0 != 0x22 && $0 != 0x2a
-                        && $0 != 0x5c
+                        && $0 != 0x5c && $0 != 0x3b
                 })
             else {
                 throw ParameterProblem("must be an interface name (\(allowed)), got \(value)")

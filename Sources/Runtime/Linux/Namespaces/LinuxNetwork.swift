@@ -67,8 +67,8 @@ package struct LinuxNetwork: NetworkPort {
                 RoundTrips.measure(probe, within: limit)
             }
         }
-        if isFirst, let result, let result, result.answered == 0 { silence.note(probe) }
-        return result ?? nil
+        if isFirst, let result, result.answered == 0 { silence.note(probe) }
+        return result
     }
 
     package func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {

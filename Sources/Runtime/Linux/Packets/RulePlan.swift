@@ -164,7 +164,7 @@ enum InterfaceName {
     ///
     /// nft takes a trailing `*` and iptables a trailing `+` for "whatever follows", and both unescape quotes.
     static func checked(_ name: String) throws(KernelError) -> String {
-        let refused = Set("/:\"'\\*+!".unicodeScalars)
+        let refused = Set("/:;\"'\\*+!".unicodeScalars)
         let isPlain = name.unicodeScalars.allSatisfy {
             (33...126).contains($0.value) && !refused.contains($0)
         }
@@ -174,7 +174,7 @@ enum InterfaceName {
             throw KernelError(
                 .failed,
                 "match the interface \"\(name.escapedForDisplay)\"",
-                "a name is 1 to 15 visible ASCII characters, none of / : \" ' \\ * + ! and no - in front"
+                "a name is 1 to 15 visible ASCII characters, none of / : ; \" ' \\ * + ! and no - in front"
             )
         }
         return name

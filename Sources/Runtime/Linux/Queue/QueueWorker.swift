@@ -76,6 +76,8 @@ package final class QueueWorker {
         leases[key] = nil
         retired[key] = lease
         try removeRetired(in: namespace.inode)
+        // Our sockets work there still; whether anybody else can is what counts.
+        _ = try NamespaceFile.find(namespace)
     }
 
     /// What has happened so far; nil when there is no lease of this name.
