@@ -10,12 +10,20 @@ extension Target {
     ) throws(FaultError) -> NetworkNamespace {
         switch self {
         case .host: return own
-        case .netns(_, let namespace): return namespace
-        case .process(_, let identity):
-            let namespace = try kernelCall { () throws(KernelError) in
+        case .netns(_, let found, nil): return found
+        case .netns(_, let found, .some):
+            guard found.inode != own.inode else {
+                throw .refused(
+                    "\(self) shares the host's network namespace: a fault there would hit every process; "
+                        + "use target.host {} with `to` and `port` if that is meant"
+                )
+            }
+            return found
+        case .process(_, let identity, _):
+            // Where it is ours, `socketOwner` finds its sockets or refuses it.
+            return try kernelCall { () throws(KernelError) in
                 try kernel.network.namespace(of: identity)
             }
-            return namespace
         }
     }
 
@@ -29,7 +37,7 @@ extension Target {
         _ scope: NetworkScope,
         on kernel: Kernel
     ) throws(FaultError) -> SocketOwner? {
-        guard case .process(_, let identity) = self, namespace.inode == own.inode else {
+        guard case .process(_, let identity, _) = self, namespace.inode == own.inode else {
             return nil
         }
         let owner: SocketOwner

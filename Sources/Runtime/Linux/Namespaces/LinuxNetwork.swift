@@ -71,6 +71,8 @@ package struct LinuxNetwork: NetworkPort {
         return result
     }
 
+    package func ownAddresses() -> [NetworkAddress] { InterfaceAddresses.all() }
+
     package func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {
         try await HostNames.addresses(of: hostName, within: .seconds(5))
     }
