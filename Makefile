@@ -23,7 +23,7 @@ demo: build ## runs a first experiment on a real service
 
 run: demo
 
-test: setup ## builds and runs every test, the lab's too
+test: setup ## builds and runs every test
 	swift build --build-tests $(SWIFT_FLAGS)
 	scripts/test.sh
 

@@ -13,15 +13,6 @@ for folder in Tests/*Tests; do
   swift test --skip-build "$mode" --filter "$suite\\." 2>&1 || failed+=("$suite")
 done
 
-# The suites that need a kernel which has everything, in one boot of the lab.
-if command -v qemu-system-x86_64 >/dev/null && command -v mmdebstrap >/dev/null; then
-  echo "== lab"
-  lab/suites.sh || failed+=(lab)
-else
-  echo "SKIPPED, NOT TESTED: the lab (netem and the other suites of lab/suites): qemu-system-x86 or mmdebstrap is" \
-    "missing; install them with scripts/setup.sh" >&2
-fi
-
 if [ ${#failed[@]} -gt 0 ]; then
   echo "FAILED: ${failed[*]}" >&2
   exit 1

@@ -86,7 +86,7 @@ struct NetworkFigureTests {
                 try ping(box, "10.98.0.2", count: 100, every: 0.02, in: near).meanMs
             }
             print("\(engine): asked 1 ms, base \(base) ms: \(quick) ms")
-            #expect((1...2).contains(quick - base + 0.2), "within 1 ms")
+            #expect(abs(quick - base - 1) <= 1)
         }
     }
 
@@ -119,7 +119,7 @@ struct NetworkFigureTests {
                 let took = line?.split(separator: "time=").last?.split(separator: " ").first
                     .flatMap { Double($0) }
                 print("\(end.engine): asked 30 s: \(shown(took))")
-                #expect((30_000...30_200).contains(took ?? 0))
+                #expect((30_000...31_000).contains(took ?? 0))
                 end.runner.signal(SIGINT)
                 _ = try end.runner.ended()
             }
