@@ -10,6 +10,8 @@ extension Kernel {
     static let linux = Kernel(
         processes: LinuxProcesses(),
         groups: LinuxControlGroups(),
+        tasks: LinuxTasks(),
+        clocks: LinuxClocks(),
         packets: LinuxPacketFilter(),
         shaping: LinuxTrafficShaper(worker: WorkerCommand.Kind.queue.command),
         network: LinuxNetwork(),

@@ -128,6 +128,7 @@ extension Agent {
                 throw await undoPartial(made.map(\.lease), after: error)
             }
         }
+        startRepeating(fault, call.spec, seed: call.seed, leases: made)
         return made
     }
 
@@ -164,7 +165,7 @@ extension Agent {
             }
         }
         let revert = RevertOrder(lease: lease, fault: asked.type, target: target, undo: plan.undo)
-        leases[lease] = Lease(order: revert, injection: injection)
+        leases[lease] = Lease(order: revert, injection: injection, spec: spec)
         order.append(lease)
         return lease
     }

@@ -34,7 +34,10 @@ extension Agent {
         if !lease.isSettled { _ = await lease.injection.value }
         lease.timer?.cancel()
         for watch in leases[lease.order.lease]?.watches ?? [] { watch.cancel() }
-        let record = await lease.order.carryOut(on: kernel)
+        let repeated = await endRepeating(lease)
+        var record = await lease.order.carryOut(on: kernel)
+        record.effect?.figures += repeated.figures
+        if let problem = repeated.problem { record.effect?.seen += "; once it failed: \(problem)" }
         // The fault is back whether or not that can be written down; the next recovery would find the same.
         try? journal?.reverted(record.lease, outcome: record.outcome, seen: record.seen)
         if record.outcome == .leaked {

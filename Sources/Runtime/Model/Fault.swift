@@ -249,6 +249,14 @@ package protocol Fault: Sendable {
     /// Reads back whether it took effect, and measures.
     func verify(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect
 
+    /// How often it is made again while it is on; nil for once.
+    var every: Duration? { get }
+
+    /// Makes it again, on what the selector matches by now; false when that had ended before.
+    ///
+    /// What it does here must need no undo: there is none on disk.
+    func again(_ target: Target, on kernel: Kernel) async throws(FaultError) -> Bool
+
     /// Measures just before the revert what the fault did while it was on.
     static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect
 
@@ -267,6 +275,12 @@ package protocol Fault: Sendable {
 }
 
 extension Fault {
+    package var every: Duration? { nil }
+
+    package func again(_ target: Target, on kernel: Kernel) async throws(FaultError) -> Bool {
+        false
+    }
+
     package static func endedEarly(_ undo: Undo, on kernel: Kernel) async -> String? { nil }
 }
 

@@ -47,6 +47,10 @@ package struct FaultInstance: Sendable {
     package let inject: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Void
     /// Reads back whether it took effect.
     package let verify: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+    /// How often it is made again while it is on; nil for once.
+    package let every: Duration?
+    /// Makes it again, on what the selector matches by now.
+    package let again: @Sendable (Target, Kernel) async throws(FaultError) -> Bool
 
     init<F: Fault>(_ fault: F) {
         plan = { target, context, kernel throws(FaultError) in
@@ -63,6 +67,10 @@ package struct FaultInstance: Sendable {
         }
         verify = { undo, kernel throws(FaultError) in
             try await fault.verify(try UndoValue.decode(undo), on: kernel)
+        }
+        every = fault.every
+        again = { target, kernel throws(FaultError) in
+            try await fault.again(target, on: kernel)
         }
     }
 }

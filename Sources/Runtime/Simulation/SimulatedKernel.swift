@@ -21,7 +21,9 @@ package final class SimulatedKernel: Sendable {
         var failure = Failure.before
         var staysDead = false
         var engines = PacketEngines(working: PacketEngine.allCases, reasons: [:])
-        var capabilities: Set<String> = ["CAP_KILL", "CAP_NET_ADMIN", "CAP_SYS_ADMIN"]
+        var capabilities: Set<String> = [
+            "CAP_KILL", "CAP_NET_ADMIN", "CAP_SETUID", "CAP_SYS_ADMIN",
+        ]
         var userID: UInt32 = 0
         var bootID = "boot-1"
     }
@@ -41,6 +43,8 @@ package final class SimulatedKernel: Sendable {
         Kernel(
             processes: self,
             groups: self,
+            tasks: self,
+            clocks: self,
             packets: self,
             shaping: self,
             network: self,
@@ -187,7 +191,7 @@ extension SimulatedKernel: ProcessPort {
             }
             switch signal {
             case 19: state.world.processes[process.pid]?.state = "T"
-            case 18: state.world.processes[process.pid]?.state = "S"
+            case 18: if found.state == "T" { state.world.processes[process.pid]?.state = "S" }
             default:
                 state.world.processes[process.pid] = nil
                 guard found.isSupervised else { break }

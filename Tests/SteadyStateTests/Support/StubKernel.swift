@@ -20,7 +20,8 @@ struct RealTime: TimePort {
 }
 
 /// Ports that refuse everything.
-struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort, TrafficShapingPort,
+struct NothingPort: ProcessPort, ControlGroupPort, TaskPort, ClockPort, PacketFilterPort,
+    TrafficShapingPort,
     NetworkPort,
     HostPort
 {
@@ -39,6 +40,14 @@ struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort, TrafficShap
         within limit: Duration
     ) async throws(KernelError) -> Bool { throw refusal }
     func start(_ arguments: [String]) throws(KernelError) -> ProcessIdentity { throw refusal }
+    func hold(_ process: ProcessIdentity) async throws(KernelError) -> Bool { throw refusal }
+    func letGo(_ process: ProcessIdentity) async throws(KernelError) { throw refusal }
+    func tracer(of process: ProcessIdentity) throws(KernelError) -> Int32? { throw refusal }
+    func fileLimit(of process: ProcessIdentity) throws(KernelError) -> FileLimit? { throw refusal }
+    func setFileLimit(
+        _ soft: UInt64,
+        of process: ProcessIdentity
+    ) throws(KernelError) -> Bool { throw refusal }
     func group(
         of process: ProcessIdentity,
         for controller: ControlGroupController
@@ -111,6 +120,18 @@ struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort, TrafficShap
     func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {
         throw refusal
     }
+    func occupy(_ order: TaskOrder) async throws(KernelError) -> Int { throw refusal }
+    func vacate(_ name: String) async throws(KernelError) { throw refusal }
+    func occupied(_ name: String) throws(KernelError) -> Int { throw refusal }
+    func occupantsEnded(_ name: String) async -> String? { nil }
+    func hostPlaces() throws(KernelError) -> TaskPlaces { throw refusal }
+    func userPlaces(of process: ProcessIdentity) throws(KernelError) -> TaskPlaces { throw refusal }
+    func clock(of process: ProcessIdentity) throws(KernelError) -> ServiceClock? { throw refusal }
+    func shift(
+        _ process: ProcessIdentity,
+        by nanoseconds: Int64
+    ) async throws(KernelError) { throw refusal }
+    func unshift(_ inode: UInt64) async throws(KernelError) { throw refusal }
     func bootID() throws(KernelError) -> String { throw refusal }
     func hasCapability(_ name: String) -> Bool { false }
     func userID() -> UInt32 { 0 }
@@ -138,6 +159,8 @@ extension SourceContext {
             kernel: Kernel(
                 processes: nothing,
                 groups: nothing,
+                tasks: nothing,
+                clocks: nothing,
                 packets: nothing,
                 shaping: nothing,
                 network: nothing,

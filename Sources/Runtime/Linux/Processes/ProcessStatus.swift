@@ -62,6 +62,20 @@ struct ProcessStatus: Equatable {
 
 /// Lines of /proc/PID/cgroup.
 enum ControlGroupFile {
+    /// The paths in all hierarchies.
+    static func paths(of text: String) -> Set<String> {
+        Set(
+            text.split(separator: "\n").compactMap { line in
+                let parts = line.split(
+                    separator: ":",
+                    maxSplits: 2,
+                    omittingEmptySubsequences: false
+                )
+                return parts.count == 3 ? String(parts[2]).withoutDeletedMark : nil
+            }
+        )
+    }
+
     /// The v2 path where it says anything, else the longest v1 path; nil for an empty file.
     static func path(of text: String) -> String? {
         let lines = text.split(separator: "\n").compactMap {
