@@ -1,5 +1,6 @@
 // The real machine, put together.
 
+import ChaosContainers
 import ChaosEngine
 import ChaosLinux
 import ChaosModel
@@ -10,13 +11,14 @@ extension Kernel {
     static let linux = Kernel(
         processes: LinuxProcesses(),
         groups: LinuxControlGroups(),
-        tasks: LinuxTasks(),
-        clocks: LinuxClocks(),
         packets: LinuxPacketFilter(),
         shaping: LinuxTrafficShaper(worker: WorkerCommand.Kind.queue.command),
         network: LinuxNetwork(),
         host: LinuxHost(),
-        time: LinuxTime()
+        time: LinuxTime(),
+        containers: DockerEngines(),
+        tasks: LinuxTasks(),
+        clocks: LinuxClocks()
     )
 }
 

@@ -104,7 +104,7 @@ enum SampleFault: String, CaseIterable, Sendable {
         kernel.change { world in
             let shop = world.add(name: "shop", group: "/shop")
             world.add(name: "shop", group: "/shop")
-            world.add(name: "helper", group: "/shop", parent: shop.pid)
+            world.add(parent: shop.pid, name: "helper", group: "/shop")
             world.addGroup("/shop", files: Self.unified)
             world.add(name: "kept", group: "/shop", isSupervised: true)
             world.add(name: "plain", userID: 1000)

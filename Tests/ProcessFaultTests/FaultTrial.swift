@@ -12,13 +12,13 @@ extension Kernel {
     static let real = Kernel(
         processes: LinuxProcesses(),
         groups: LinuxControlGroups(),
-        tasks: LinuxTasks(),
-        clocks: LinuxClocks(),
         packets: LinuxPacketFilter(),
         shaping: LinuxTrafficShaper(worker: []),
         network: LinuxNetwork(),
         host: LinuxHost(),
-        time: LinuxTime()
+        time: LinuxTime(),
+        tasks: LinuxTasks(),
+        clocks: LinuxClocks()
     )
 }
 

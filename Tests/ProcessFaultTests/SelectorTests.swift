@@ -10,36 +10,38 @@ import Testing
 struct SelectorTests {
     private let resolver = TargetResolver(kernel: .real)
 
-    private func pids(_ options: [String: ParameterValue]) throws -> [Int32] {
-        try resolver.seen(TargetSelector(kind: .process, options: options)).compactMap {
-            if case .process(_, let identity) = $0 { identity.pid } else { nil }
+    private func pids(_ options: [String: ParameterValue]) async throws -> [Int32] {
+        try await resolver.seen(TargetSelector(kind: .process, options: options)).compactMap {
+            if case .process(_, let identity, _) = $0 { identity.pid } else { nil }
         }
     }
 
     @Test
     func
         `a name longer than the kernel's fifteen bytes matches whole, by argv[0] and by executable`()
-        throws
+        async throws
     {
         let name = "averyveryverylongprocessname-\(UInt32.random(in: .min ... .max))"
         let renamed = try Victim(script: "exec -a \(name) sleep 60")
-        #expect(try eventually { try pids(["name": .string(name)]) == [renamed.pid] })
+        #expect(try await isSoon(["name": .string(name)], [renamed.pid]))
         #expect(
-            try pids(["name": .string(String(name.prefix(15)))]) == [],
+            try await pids(["name": .string(String(name.prefix(15)))]) == [],
             "it is the name of no program"
         )
         let folder = TestFolder()
         let path = "\(folder.path)/\(name)-file"
         try FileManager.default.copyItem(atPath: "/bin/sleep", toPath: path)
         let copied = try Victim([path, "60"])
-        #expect(try pids(["name": .string("\(name)-file")]) == [copied.pid])
-        #expect(try pids(["exe": .string(path)]) == [copied.pid])
-        #expect(try pids(["command": .string("\(name)-file 60")]) == [copied.pid])
+        #expect(try await pids(["name": .string("\(name)-file")]) == [copied.pid])
+        #expect(try await pids(["exe": .string(path)]) == [copied.pid])
+        #expect(try await pids(["command": .string("\(name)-file 60")]) == [copied.pid])
         withExtendedLifetime((renamed, copied, folder)) {}
     }
 
     @Test(arguments: [(AF_INET, "127.0.0.1"), (AF_INET6, "::1")])
-    func `who listens on a port is found, v4 and v6`(_ family: Int32, _ address: String) throws {
+    func `who listens on a port is found, v4 and v6`(_ family: Int32, _ address: String)
+        async throws
+    {
         let victim = try Victim([
             "/usr/bin/python3", "-c",
             """
@@ -52,31 +54,29 @@ struct SelectorTests {
         let file = "/tmp/mqp-port-\(getpid())-\(family)"
         defer { unlink(file) }
         #expect(eventually { !text(file).isEmpty })
-        #expect(try pids(["port": .number(Double(text(file)) ?? 0)]) == [victim.pid])
+        #expect(try await pids(["port": .number(Double(text(file)) ?? 0)]) == [victim.pid])
         withExtendedLifetime(victim) {}
     }
 
     @Test
-    func `a control group names what is in it and below it`() throws {
+    func `a control group names what is in it and below it`() async throws {
         let group = try TestGroup(.pids)
         let victim = try group.start("sleep 60; true")
         #expect(eventually { victim.children.count == 1 })
-        let found = try pids(["cgroup": .string(group.group.path)])
+        let found = try await pids(["cgroup": .string(group.group.path)])
         #expect(found.contains(victim.pid))
-        #expect(try pids(["cgroup": .string(group.group.path + "x")]) == [])
+        #expect(try await pids(["cgroup": .string(group.group.path + "x")]) == [])
         withExtendedLifetime(victim) {}
     }
 
     @Test(.enabled(if: getuid() == 0, "NOT ROOT: cannot start a process of another user"))
-    func `an owner is found by name and by number`() throws {
+    func `an owner is found by name and by number`() async throws {
         let victim = try Victim([
             "/usr/bin/setpriv", "--reuid", "65534", "--clear-groups", "sleep", "61.7",
         ])
-        #expect(
-            try eventually { try pids(["user": "65534", "command": "sleep 61.7"]) == [victim.pid] }
-        )
-        #expect(try pids(["user": "nobody", "command": "sleep 61.7"]) == [victim.pid])
-        #expect(try pids(["user": "root", "command": "sleep 61.7"]) == [])
+        #expect(try await isSoon(["user": "65534", "command": "sleep 61.7"], [victim.pid]))
+        #expect(try await pids(["user": "nobody", "command": "sleep 61.7"]) == [victim.pid])
+        #expect(try await pids(["user": "root", "command": "sleep 61.7"]) == [])
         withExtendedLifetime(victim) {}
     }
 }

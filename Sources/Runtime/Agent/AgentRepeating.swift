@@ -32,9 +32,9 @@ extension Agent {
         _ spec: FaultSpec,
         seed: UInt64,
         leases made: [LeaseRecord]
-    ) {
+    ) async {
         guard let interval = fault.every, let first = made.first?.lease else { return }
-        let known = Set(seen(spec) + made.map(\.target))
+        let known = Set(await seen(spec) + made.map(\.target))
         let ids = made.map(\.lease)
         repetitions[first] = Repetition(
             known: known,
@@ -65,7 +65,7 @@ extension Agent {
     ) async -> Bool {
         let open = ids.filter { leases[$0] != nil && leases[$0]?.revert == nil }
         guard let first = ids.first, !open.isEmpty, !isLeaving else { return false }
-        let found = noteNew(spec, first, open)
+        let found = await noteNew(spec, first, open)
         let limit = SelectionLimit(count: min(open.count, found.count))
         // Nothing to hit: whoever brings it back has not done so yet.
         guard let chosen = try? limit.choose(from: found, seed: seed) else { return true }
@@ -82,8 +82,8 @@ extension Agent {
 
     /// Looks at what matches now, and counts what was not there before.
     @discardableResult
-    private func noteNew(_ spec: FaultSpec, _ first: LeaseID, _ ids: [LeaseID]) -> [Target] {
-        let found = seen(spec)
+    private func noteNew(_ spec: FaultSpec, _ first: LeaseID, _ ids: [LeaseID]) async -> [Target] {
+        let found = await seen(spec)
         let new = found.filter { repetitions[first]?.known.contains($0) == false }
         for (index, target) in new.enumerated() {
             repetitions[first]?.known.insert(target)
@@ -99,13 +99,15 @@ extension Agent {
         guard let first = leases[id]?.repetition, let spec = leases[id]?.spec else {
             return ([], nil)
         }
-        noteNew(spec, first, [id])
+        await noteNew(spec, first, [id])
         guard let repetition = repetitions[first] else { return ([], nil) }
         return (repetition.figures(of: id), repetition.problem)
     }
 
     /// What a spec may hit now; nothing when nothing matches or the machine cannot be asked.
-    private func seen(_ spec: FaultSpec) -> [Target] {
-        (try? resolver.candidates(spec.target)) ?? []
+    private func seen(_ spec: FaultSpec) async -> [Target] {
+        var known: Set<TargetIdentity> = []
+        let found = (try? await candidates(for: spec)) ?? []
+        return found.flatMap(\.parts).filter { known.insert($0.identity).inserted }
     }
 }

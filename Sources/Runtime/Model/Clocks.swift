@@ -28,3 +28,20 @@ package protocol ClockPort: Sendable {
     /// Ends the shift of a clock; one that this process does not shift is no error.
     func unshift(_ inode: UInt64) async throws(KernelError)
 }
+
+/// A machine on which no service is wrapped.
+package struct NoClocks: ClockPort {
+    /// Makes the port.
+    package init() {}
+
+    package func clock(of process: ProcessIdentity) throws(KernelError) -> ServiceClock? { nil }
+
+    package func shift(
+        _ process: ProcessIdentity,
+        by nanoseconds: Int64
+    ) async throws(KernelError) {
+        throw KernelError(.unsupported, "shift a clock", "not on this machine")
+    }
+
+    package func unshift(_ inode: UInt64) async throws(KernelError) {}
+}

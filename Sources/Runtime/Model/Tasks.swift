@@ -54,3 +54,20 @@ package protocol TaskPort: Sendable {
     /// The tasks of the user of a process, and the process's own limit of them (RLIMIT_NPROC).
     func userPlaces(of process: ProcessIdentity) throws(KernelError) -> TaskPlaces
 }
+
+/// A machine on which no places can be taken.
+package struct NoTasks: TaskPort {
+    private let refusal = KernelError(.unsupported, "take places of tasks", "not on this machine")
+
+    /// Makes the port.
+    package init() {}
+
+    package func occupy(_ order: TaskOrder) async throws(KernelError) -> Int { throw refusal }
+    package func vacate(_ name: String) async throws(KernelError) {}
+    package func occupied(_ name: String) throws(KernelError) -> Int { 0 }
+    package func occupantsEnded(_ name: String) async -> String? { nil }
+    package func hostPlaces() throws(KernelError) -> TaskPlaces { throw refusal }
+    package func userPlaces(of process: ProcessIdentity) throws(KernelError) -> TaskPlaces {
+        throw refusal
+    }
+}

@@ -20,7 +20,7 @@ struct RealTime: TimePort {
 }
 
 /// Ports that refuse everything.
-struct NothingPort: ProcessPort, ControlGroupPort, TaskPort, ClockPort, PacketFilterPort,
+struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort,
     TrafficShapingPort,
     NetworkPort,
     HostPort
@@ -120,18 +120,6 @@ struct NothingPort: ProcessPort, ControlGroupPort, TaskPort, ClockPort, PacketFi
     func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {
         throw refusal
     }
-    func occupy(_ order: TaskOrder) async throws(KernelError) -> Int { throw refusal }
-    func vacate(_ name: String) async throws(KernelError) { throw refusal }
-    func occupied(_ name: String) throws(KernelError) -> Int { throw refusal }
-    func occupantsEnded(_ name: String) async -> String? { nil }
-    func hostPlaces() throws(KernelError) -> TaskPlaces { throw refusal }
-    func userPlaces(of process: ProcessIdentity) throws(KernelError) -> TaskPlaces { throw refusal }
-    func clock(of process: ProcessIdentity) throws(KernelError) -> ServiceClock? { throw refusal }
-    func shift(
-        _ process: ProcessIdentity,
-        by nanoseconds: Int64
-    ) async throws(KernelError) { throw refusal }
-    func unshift(_ inode: UInt64) async throws(KernelError) { throw refusal }
     func bootID() throws(KernelError) -> String { throw refusal }
     func hasCapability(_ name: String) -> Bool { false }
     func userID() -> UInt32 { 0 }
@@ -159,8 +147,6 @@ extension SourceContext {
             kernel: Kernel(
                 processes: nothing,
                 groups: nothing,
-                tasks: nothing,
-                clocks: nothing,
                 packets: nothing,
                 shaping: nothing,
                 network: nothing,

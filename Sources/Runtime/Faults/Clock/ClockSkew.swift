@@ -27,6 +27,7 @@ package struct ClockSkew: Fault {
         summary: "Shifts the wall clock of a service that was started by `moonquake wrap`.",
         parameters: [offset.erased],
         targets: [.process],
+        reach: .leader,
         holder: .kernel,
         needs: [
             "a target started by `moonquake wrap -- COMMAND…` that uses the C library's functions (no static "

@@ -44,6 +44,7 @@ package struct PIDExhaust: Fault {
             "Takes the places for new processes and threads of a target's control group or user.",
         parameters: [share.erased, scope.erased],
         targets: [.process],
+        reach: .leader,
         holder: .kernel,
         capabilities: [
             NeededCapability(
