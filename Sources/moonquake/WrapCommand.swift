@@ -15,12 +15,33 @@ struct WrapCommand: ParsableCommand {
             """
     )
 
+    @Option(
+        help: ArgumentHelp(
+            "Start it in a time namespace whose monotonic and boot clocks are ahead by this, for its whole life.",
+            valueName: "span"
+        )
+    )
+    var monotonic: String?
+
     @Argument(parsing: .postTerminator, help: "The command and its arguments, after `--`.")
     var command: [String]
 
     func run() throws {
+        let span = try monotonic.map { text in
+            guard let span = Units.duration(text), span > .zero else {
+                throw CommandFailure(
+                    .definition,
+                    "wrap: --monotonic must be a span such as 30d, got \(text.escapedForDisplay)"
+                )
+            }
+            return span
+        }
         do throws(KernelError) {
-            try WrappedProgram.become(command, library: OwnProgram.clockLibrary)
+            try WrappedProgram.become(
+                command,
+                library: OwnProgram.clockLibrary,
+                monotonic: span
+            )
         } catch {
             throw CommandFailure(.unavailable, "wrap: \(error)")
         }

@@ -140,6 +140,31 @@ struct ClockTests {
         #expect(said.contains("no such program"))
     }
 
+    @Test(.enabled(if: getuid() == 0, "NOT ROOT: cannot make a time namespace"))
+    func `a new process in a time namespace has monotonic clocks of its own, and true ones are outside`()
+        async throws
+    {
+        let folder = TestFolder()
+        let victim = try Victim([
+            Self.program, "wrap", "--monotonic", "30d", "--", "/usr/bin/python3", "-c",
+            """
+            import os, sys, time
+            with open(sys.argv[1] + "/new", "w") as out:
+                out.write("%d %d" % (time.monotonic(), time.time()))
+            os.rename(sys.argv[1] + "/new", sys.argv[1] + "/clocks")
+            time.sleep(60)
+            """,
+            folder.path,
+        ])
+        #expect(eventually { !text("\(folder.path)/clocks").isEmpty })
+        let values = text("\(folder.path)/clocks").split(separator: " ").compactMap { Int($0) }
+        var here = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &here)
+        #expect(abs((values.first ?? 0) - here.tv_sec - 30 * 86400) <= 30)
+        #expect(abs((values.last ?? 0) - Int(LinuxTime().secondsSince1970)) <= 30)
+        withExtendedLifetime(victim) {}
+    }
+
     @Test
     func `children that it starts share its clock`() async throws {
         let folder = TestFolder()

@@ -98,6 +98,11 @@ struct clinux_clock {
     uint64_t reads;
 };
 
+/// A time namespace for what this process becomes by exec, its monotonic and boot clocks shifted; 0 or errno.
+///
+/// Since Linux 6.2; before, exec does not enter it.
+int clinux_new_time(long long monotonic_seconds);
+
 /// A new page, in a descriptor that programs inherit; negated errno on failure.
 int clinux_clock_page(void);
 

@@ -7,9 +7,16 @@ import Glibc
 /// Becomes a program whose C library is asked the time through ours.
 package enum WrappedProgram {
     /// Replaces this process; returns only by an error.
+    ///
+    /// - Parameters:
+    ///   - arguments: The command.
+    ///   - library: The library that is put before the C library's clock functions.
+    ///   - monotonic: How far its monotonic clocks are off for its whole life, in a time namespace; nil for none.
+    /// - Throws: what cannot be wrapped, and why.
     package static func become(
         _ arguments: [String],
-        library: String
+        library: String,
+        monotonic: Duration? = nil
     ) throws(KernelError) -> Never {
         let operation = "start \(arguments.first ?? "a program")"
         guard let name = arguments.first, let path = Spawn.executable(name) else {
@@ -23,6 +30,7 @@ package enum WrappedProgram {
             )
         }
         if let reason = try obstacle(path) { throw KernelError(.unsupported, operation, reason) }
+        if let monotonic { try enterTime(monotonic, operation) }
         let page = clinux_clock_page()
         guard page >= 0 else { throw .system(-page, operation) }
         let others = getenv("LD_PRELOAD").map { ":" + String(cString: $0) } ?? ""
@@ -32,6 +40,22 @@ package enum WrappedProgram {
         vector.append(nil)
         execv(path, vector)
         throw .system(errno, operation)
+    }
+
+    private static func enterTime(_ shift: Duration, _ operation: String) throws(KernelError) {
+        let release = try ProcFile.text("/proc/sys/kernel/osrelease") ?? ""
+        let version = release.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
+        guard version.count == 2, (version[0], version[1]) >= (6, 2) else {
+            throw KernelError(
+                .unsupported,
+                operation,
+                "a program enters a time namespace when it is started since Linux 6.2"
+            )
+        }
+        let code = clinux_new_time(Int64(shift.components.seconds))
+        guard code == 0 else {
+            throw .system(code, "\(operation) in a time namespace", needs: "CAP_SYS_ADMIN")
+        }
     }
 
     /// Why the clock of a program could not be shifted; nil when it can, or when that shows only later.
