@@ -16,6 +16,18 @@ struct SelectorTests {
         }
     }
 
+    /// Whether soon these are the ones: a started program has its command line a moment later.
+    private func isSoon(
+        _ options: [String: ParameterValue],
+        _ wanted: [Int32]
+    ) async throws -> Bool {
+        for _ in 0..<2000 {
+            if try await pids(options) == wanted { return true }
+            usleep(2000)
+        }
+        return false
+    }
+
     @Test
     func
         `a name longer than the kernel's fifteen bytes matches whole, by argv[0] and by executable`()
