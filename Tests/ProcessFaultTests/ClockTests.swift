@@ -141,7 +141,7 @@ struct ClockTests {
     }
 
     @Test(.enabled(if: getuid() == 0, "NOT ROOT: cannot make a time namespace"))
-    func `a new process in a time namespace has monotonic clocks of its own, and true ones are outside`()
+    func `a new process in a time namespace has a monotonic clock of its own`()
         async throws
     {
         let folder = TestFolder()
