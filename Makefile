@@ -45,7 +45,9 @@ bench: setup ## measures, beside peers, and prints ratios
 
 install: setup ## installs a release build below PREFIX (/usr/local)
 	swift build -c release $(SWIFT_FLAGS) --static-swift-stdlib --product moonquake
+	swift build -c release $(SWIFT_FLAGS) --static-swift-stdlib --product moonquake-clock
 	install -D -m 755 .build/release/moonquake $(DESTDIR)$(PREFIX)/bin/moonquake
+	install -D -m 644 .build/release/libmoonquake-clock.so $(DESTDIR)$(PREFIX)/lib/moonquake/libmoonquake-clock.so
 	mkdir -p $(DESTDIR)$(PREFIX)/share/moonquake
 	cp -R stdlib $(DESTDIR)$(PREFIX)/share/moonquake/
 	mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system

@@ -43,7 +43,8 @@ let system = Target.Dependency.product(name: "SystemPackage", package: "swift-sy
 let package = Package(
     name: "moonquake",
     products: [
-        .library(name: "LuaBridge", targets: ["LuaBridge"])
+        .library(name: "LuaBridge", targets: ["LuaBridge"]),
+        .library(name: "moonquake-clock", type: .dynamic, targets: ["CClock"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
@@ -59,6 +60,11 @@ let package = Package(
         .target(name: "CLuaShim", dependencies: ["CLua"]),
         .target(name: "LuaBridge", dependencies: ["CLua", "CLuaShim"], swiftSettings: settings),
         .target(name: "CLinux"),
+        // Preloaded into programs of others: it must bring none of Swift's libraries along.
+        .target(
+            name: "CClock",
+            linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]
+        ),
         .target(name: "CPacketQueue"),
         .target(name: "CMail"),
         .target(name: "CDatagrams"),
@@ -112,6 +118,13 @@ let package = Package(
         tests("Queue", ["ChaosModel", "ChaosLinux", "CPacketQueue", "queue-worker"]),
         tests("Linux", ["ChaosModel", "ChaosLinux", "hold-rules"]),
         tests("Resolver", ["ChaosModel", "ChaosResolver", "CDatagrams", nioCore, nioPosix]),
+        tests(
+            "ProcessFault",
+            [
+                "ChaosAgent", "ChaosFaults", "ChaosLinux", "ChaosModel", "ChaosSimulation",
+                "ChaosTargets", "moonquake",
+            ]
+        ),
         tests("Agent", ["ChaosAgent", "ChaosFaults", "ChaosModel", "ChaosSimulation"]),
         tests(
             "Engine",

@@ -6,8 +6,8 @@
 #   --name NAME, --port PORT               when "practice" or 18080…18083 are taken; change
 #                                          scripts/experiments/practice/place.lua accordingly
 #
-# On the loopback, for everybody: nginx with two workers, a shop (Python), Prometheus that scrapes the shop, and
-# redis under a supervisor. For root also two network namespaces with a cable between them:
+# On the loopback, for everybody: nginx with two workers, a shop (Python) under a supervisor and for root in control
+# groups of its own, Prometheus that scrapes the shop, and redis under a supervisor. For root also two network namespaces with a cable between them:
 #
 #   NAME-web   10.99.0.1   shop :8080, nginx as a proxy :8081
 #   NAME-data  10.99.0.2   redis for the cache :6379, redis for sessions :6380, nginx as the backend :8082
@@ -62,7 +62,9 @@ shop() { start "$1" python3 "$here/practice/shop.py" "$2" "$3" "$4" "$5"; }
 
 start_nginx - nginx "127.0.0.1:$port" 'return 200 "ok\n";'
 start_redis - redis 127.0.0.1 $((port + 3))
-shop - 127.0.0.1 $((port + 1)) 127.0.0.1 $((port + 3))
+for_shop=(/sys/fs/cgroup/"$name-shop" /sys/fs/cgroup/{cpu,memory,pids}/"$name-shop")
+start_shop "$name-shop" 127.0.0.1 $((port + 1)) 127.0.0.1 $((port + 3))
+groups+=("${for_shop[@]}")
 start_prometheus $((port + 2)) "127.0.0.1:$((port + 1))"
 if [ "$(id -u)" -eq 0 ]; then
   make_namespaces

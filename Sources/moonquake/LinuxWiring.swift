@@ -16,7 +16,9 @@ extension Kernel {
         network: LinuxNetwork(),
         host: LinuxHost(),
         time: LinuxTime(),
-        containers: DockerEngines()
+        containers: DockerEngines(),
+        tasks: LinuxTasks(),
+        clocks: LinuxClocks()
     )
 }
 

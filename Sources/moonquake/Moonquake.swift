@@ -23,7 +23,7 @@ struct Moonquake: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, CheckCommand.self, FaultsCommand.self, DoctorCommand.self,
             AbortCommand.self, ApproveCommand.self, RejectCommand.self, GameDayCommand.self,
-            RecoverCommand.self, AgentCommand.self, WorkerCommand.self,
+            RecoverCommand.self, WrapCommand.self, AgentCommand.self, WorkerCommand.self,
         ]
     )
 

@@ -94,15 +94,25 @@ private final class EventRelay: Sendable {
 
 /// One spec of each fault, over a machine that has a target for it.
 enum SampleFault: String, CaseIterable, Sendable {
-    case latency, partition, partitionJournaled, pause, kill, killSupervised, killRestarted, noop
+    case latency, partition, partitionJournaled, pause, pauseTree, pauseTraced, kill,
+        killSupervised,
+        killRestarted, cpuLimit, cpuLimitV1, memoryLimit, memoryLimitV1, fdExhaust, pidExhaust,
+        pidExhaustOfUser,
+        clockSkew, noop
 
     func prepare(_ kernel: SimulatedKernel) {
         kernel.change { world in
-            world.add(name: "shop")
-            world.add(name: "shop")
-            world.add(name: "kept", isSupervised: true)
+            let shop = world.add(name: "shop", group: "/shop")
+            world.add(name: "shop", group: "/shop")
+            world.add(parent: shop.pid, name: "helper", group: "/shop")
+            world.addGroup("/shop", files: Self.unified)
+            world.add(name: "kept", group: "/shop", isSupervised: true)
+            world.add(name: "plain", userID: 1000)
             world.namespaces = ["shop": 77]
             world.hosts = ["db.test": ["10.9.0.3", "fd00::3"].compactMap(NetworkAddress.init)]
+        }
+        if self == .cpuLimitV1 || self == .memoryLimitV1 {
+            kernel.change { world in world.addGroup("/shop", .v1, files: Self.legacy) }
         }
         if self == .partitionJournaled {
             kernel.setEngines(PacketEngines(working: [.nft], reasons: [.nftOwner: "too old"]))
@@ -124,6 +134,33 @@ enum SampleFault: String, CaseIterable, Sendable {
                 options: ["to": "db.test:5432"]
             )
         case .pause: FaultSpec(fault: "process.pause", target: Self.shop, options: [:])
+        case .pauseTree:
+            FaultSpec(fault: "process.pause", target: Self.shop, options: ["children": true])
+        case .pauseTraced:
+            FaultSpec(
+                fault: "process.pause",
+                target: Self.shop,
+                options: ["method": "ptrace", "children": true]
+            )
+        case .cpuLimit, .cpuLimitV1:
+            FaultSpec(fault: "cpu.limit", target: Self.shop, options: ["quota": "20%"])
+        case .memoryLimit, .memoryLimitV1:
+            FaultSpec(fault: "memory.limit", target: Self.shop, options: ["limit": "64MiB"])
+        case .pidExhaust:
+            FaultSpec(
+                fault: "pid.exhaust",
+                target: TargetSelector(kind: .process, options: ["name": "kept"]),
+                options: [:]
+            )
+        case .pidExhaustOfUser:
+            FaultSpec(
+                fault: "pid.exhaust",
+                target: TargetSelector(kind: .process, options: ["name": "plain"]),
+                options: ["scope": "user"]
+            )
+        case .clockSkew:
+            FaultSpec(fault: "clock.skew", target: Self.shop, options: ["offset": "-1h"])
+        case .fdExhaust: FaultSpec(fault: "fd.exhaust", target: Self.shop, options: [:])
         case .kill: FaultSpec(fault: "process.kill", target: Self.shop, options: [:])
         case .killSupervised:
             FaultSpec(
@@ -140,6 +177,22 @@ enum SampleFault: String, CaseIterable, Sendable {
         case .noop: FaultSpec(fault: "noop", target: Self.shop, options: [:])
         }
     }
+
+    /// The files of a v2 group.
+    private static let unified = [
+        "cpu.max": "max 100000\n", "cpu.stat": "usage_usec 5\nnr_periods 2\nnr_throttled 1\n",
+        "memory.max": "max\n", "memory.current": "1048576\n",
+        "memory.events": "max 0\noom_kill 0\n", "pids.max": "100\n", "pids.current": "3\n",
+        "pids.events": "max 0\n",
+    ]
+
+    /// The files of a v1 group.
+    private static let legacy = [
+        "cpu.cfs_quota_us": "-1\n", "cpu.cfs_period_us": "100000\n",
+        "cpu.stat": "nr_periods 2\nnr_throttled 1\nthrottled_time 9\n",
+        "memory.limit_in_bytes": "9223372036854771712\n", "memory.usage_in_bytes": "1048576\n",
+        "memory.failcnt": "0\n", "memory.oom_control": "oom_kill_disable 0\noom_kill 0\n",
+    ]
 
     private static let shop = TargetSelector(kind: .process, options: ["name": "shop"])
 

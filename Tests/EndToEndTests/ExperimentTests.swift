@@ -43,6 +43,41 @@ struct ExperimentTests {
             faults: ["process.pause"]
         ),
         Expected(file: "paused-redis", faults: ["process.pause"]),
+        Expected(
+            file: "redis-killed-again",
+            code: 1,
+            verdict: .deviated,
+            faults: ["process.kill"]
+        ),
+        Expected(
+            file: "shop-short-of-processor",
+            code: 3,
+            verdict: .deviated,
+            status: .aborted,
+            faults: ["cpu.limit"]
+        ),
+        Expected(
+            file: "shop-short-of-memory",
+            code: 3,
+            verdict: .deviated,
+            status: .aborted,
+            faults: ["memory.limit"]
+        ),
+        Expected(
+            file: "shop-out-of-descriptors",
+            code: 3,
+            verdict: .deviated,
+            status: .aborted,
+            faults: ["fd.exhaust"]
+        ),
+        Expected(
+            file: "shop-cannot-start-threads",
+            code: 3,
+            verdict: .deviated,
+            status: .aborted,
+            faults: ["pid.exhaust"]
+        ),
+        Expected(file: "shop-in-the-future", faults: ["clock.skew"]),
     ]
 
     @Test

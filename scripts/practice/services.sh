@@ -4,6 +4,8 @@
 # `stop_services` ends them by pid; nothing is ever ended by name.
 
 services=()
+# Folders of control groups that `own_groups` makes, to be removed.
+groups=()
 
 # Runs a program in the background, in a network namespace unless that is "-".
 start() {
@@ -48,6 +50,16 @@ supervise() {
   done
 }
 
+# start_shop NAME ADDRESS PORT REDIS_ADDRESS REDIS_PORT: the shop on the loopback, under a supervisor, in control groups
+# of its own when there may be some, and with a clock of its own when moonquake is built.
+start_shop() {
+  local command=(python3 "$here/practice/shop.py" "${@:2}")
+  local program=${MOONQUAKE:-$here/../.build/debug/moonquake}
+  [ ! -x "$program" ] || command=("$program" wrap -- "${command[@]}")
+  (own_groups "$1" "$BASHPID" && supervise "${command[@]}") >>"$folder/services.log" 2>&1 </dev/null &
+  services+=($!)
+}
+
 # start_redis NAMESPACE NAME ADDRESS PORT: redis without persistence, under a supervisor.
 start_redis() {
   local home="$folder/$2"
@@ -56,6 +68,19 @@ start_redis() {
   [ "$1" = - ] || command=(ip netns exec "$1" "${command[@]}")
   supervise "${command[@]}" >>"$folder/services.log" 2>&1 </dev/null &
   services+=($!)
+}
+
+# own_groups NAME PID: control groups of its own for a service, in each hierarchy that has limits, v1 or v2.
+own_groups() {
+  local controller folder
+  for controller in cpu memory pids; do
+    folder=/sys/fs/cgroup/$controller
+    [ -e "$folder/cgroup.procs" ] || folder=/sys/fs/cgroup
+    [ -w "$folder" ] || continue
+    mkdir -p "$folder/$1"
+    echo "$2" >"$folder/$1/cgroup.procs"
+    [ ! -e "$folder/$1/pids.max" ] || echo 200 >"$folder/$1/pids.max"
+  done
 }
 
 # start_prometheus PORT TARGET: Prometheus on the loopback that scrapes TARGET every second.
@@ -96,9 +121,17 @@ free_port() {
 
 # Ends what was started here; a process that was left paused is continued so that it can end.
 stop_services() {
-  local pid
+  local pid folder
   for pid in "${services[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
   for pid in "${services[@]}"; do kill -CONT "$pid" 2>/dev/null || true; done
   for pid in "${services[@]}"; do wait "$pid" 2>/dev/null || true; done
   services=()
+  # A group is empty a moment after its last process has ended.
+  for folder in ${groups[@]+"${groups[@]}"}; do
+    for _ in $(seq 50); do
+      [ -d "$folder" ] || break
+      rmdir "$folder" 2>/dev/null || sleep 0.1
+    done
+  done
+  groups=()
 }

@@ -1,6 +1,7 @@
 """A small web shop: its page shows a greeting from redis, and does without when redis does not answer in time.
 
-Usage: shop.py ADDRESS PORT REDIS_ADDRESS REDIS_PORT. It also has /metrics for Prometheus.
+Usage: shop.py ADDRESS PORT REDIS_ADDRESS REDIS_PORT. It also has /metrics for Prometheus, and /basket, which keeps one
+MiB more with every visit, up to 200 MiB.
 """
 
 import http.server
@@ -22,14 +23,18 @@ def greeting(redis):
 
 
 class Shop(http.server.BaseHTTPRequestHandler):
-    """Answers / and /metrics."""
+    """Answers /, /basket and /metrics."""
 
     served = 0
+    baskets = []
 
     def do_GET(self):
         Shop.served += 1
         if self.path == "/metrics":
             body = b"shop_requests_total %d\n" % Shop.served
+        elif self.path == "/basket":
+            Shop.baskets = Shop.baskets[-199:] + [b"x" * (1 << 20)]
+            body = b"%d MiB\n" % len(Shop.baskets)
         else:
             body = b"welcome " + greeting(self.server.redis) + b"\n"
         self.send_response(200)

@@ -7,6 +7,7 @@
 #define CLINUX_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /// Moves the calling thread into the network namespace of an open file; 0 or errno.
@@ -44,6 +45,87 @@ int clinux_spawn(pid_t *pid, const char *path, char *const arguments[], char *co
 
 /// Has the kernel kill this process when the thread that started it ends; 0 or errno.
 int clinux_die_with_parent(void);
+
+/// Begins to trace a thread without stopping it, as the calling thread; 0 or errno.
+int clinux_trace_seize(pid_t thread);
+
+/// Asks a traced thread to stop; 0 or errno.
+int clinux_trace_interrupt(pid_t thread);
+
+/// Lets a traced, stopped thread go on, with a signal that it was about to get or 0; 0 or errno.
+int clinux_trace_detach(pid_t thread, int signal);
+
+/// Waits for a stop or the end of a thread that the calling thread traces, any when it is -1.
+///
+/// Returns the thread, 0 when nothing is there and `block` is false, or a negated errno.
+pid_t clinux_trace_wait(pid_t thread, bool block, int *status);
+
+/// Makes `clinux_kick` interrupt what the calling thread waits in from now on; 0 or errno.
+int clinux_allow_kicks(void);
+
+/// Interrupts the system call in which a thread of this process waits; 0 or errno.
+int clinux_kick(pid_t thread);
+
+/// The id of the calling thread.
+pid_t clinux_thread(void);
+
+/// Reads the limit of open files of a process, or sets it when `set` is true; 0 or errno.
+int clinux_file_limit(pid_t pid, bool set, unsigned long long *soft, unsigned long long *hard);
+
+/// What tasks that only take places need to know.
+struct clinux_tasks {
+    /// The cgroup.procs of their group; NULL for that of the agent.
+    const char *procs;
+    /// Their user and group; -1 for the agent's.
+    uid_t user;
+    gid_t group;
+    /// How many, the first included.
+    int count;
+};
+
+/// Starts a child of this thread with so many sleeping tasks, or as many as the kernel allows; 0 or errno.
+///
+/// It ends when the calling thread ends, and when the other end of `lifeline` closes.
+int clinux_occupy(const struct clinux_tasks *tasks, pid_t *pid, int *lifeline, int *count);
+
+/// The page that a wrapped service and the agent share.
+struct clock_page;
+
+/// What a page says.
+struct clinux_clock {
+    bool held;
+    int64_t offset;
+    uint64_t reads;
+};
+
+/// A time namespace for what this process becomes by exec, its monotonic and boot clocks shifted; 0 or errno.
+///
+/// Since Linux 6.2; before, exec does not enter it.
+int clinux_new_time(long long monotonic_seconds);
+
+/// A new page, in a descriptor that programs inherit; negated errno on failure.
+int clinux_clock_page(void);
+
+/// The name of the variable that tells a service the number of that descriptor.
+const char *clinux_clock_variable(void);
+
+/// Maps a page; 0 or errno, EINVAL when it is none.
+int clinux_clock_map(int descriptor, struct clock_page **page);
+
+/// Unmaps it.
+void clinux_clock_unmap(struct clock_page *page);
+
+/// Reads it.
+struct clinux_clock clinux_clock_read(struct clock_page *page);
+
+/// Shifts the clock of a page by nanoseconds for as long as the calling thread lives; 0 or errno, EBUSY when
+/// somebody else does.
+///
+/// The thread must use no robust mutex of its own.
+int clinux_clock_take(struct clock_page *page, int64_t offset);
+
+/// Ends that, by the thread that began it.
+void clinux_clock_release(struct clock_page *page);
 
 /// Whether the calling thread may use nf_tables in its network namespace; 0 or errno.
 ///

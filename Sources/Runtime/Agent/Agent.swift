@@ -21,6 +21,10 @@ package actor Agent {
         var watches: [Task<Void, Never>] = []
         /// Looks after the fault while it is on.
         var following: Task<Void, Never>?
+        /// The first lease of the injection, when that is made again and again.
+        var repetition: LeaseID?
+        /// The order it comes from.
+        var spec: FaultSpec?
     }
 
     typealias InjectionResult = Result<LeaseRecord, FaultError>
@@ -38,6 +42,8 @@ package actor Agent {
     var journal: Journal?
     var leases: [LeaseID: Lease] = [:]
     var order: [LeaseID] = []
+    /// By the first lease of the injection.
+    var repetitions: [LeaseID: Repetition] = [:]
     var serial = 0
     /// Goes up when everything is put back, so that a fault still being planned then is not made after it.
     var generation = 0

@@ -145,6 +145,7 @@ extension Agent {
         }
         // Only now, so that no target waits for the measuring of another.
         for lease in made { startFollowing(lease.lease, fault) }
+        await startRepeating(fault, call.spec, seed: call.seed, leases: made)
         return made
     }
 
@@ -181,7 +182,7 @@ extension Agent {
             }
         }
         let revert = RevertOrder(lease: lease, fault: asked.type, target: target, undo: plan.undo)
-        leases[lease] = Lease(order: revert, injection: injection)
+        leases[lease] = Lease(order: revert, injection: injection, spec: spec)
         order.append(lease)
         return lease
     }

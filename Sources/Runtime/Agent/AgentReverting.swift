@@ -60,7 +60,10 @@ extension Agent {
         for watch in current.watches { watch.cancel() }
         // Not waited for: it may be asking a name server that does not answer.
         current.following?.cancel()
-        let record = await current.order.carryOut(on: kernel)
+        let repeated = await endRepeating(lease)
+        var record = await current.order.carryOut(on: kernel)
+        record.effect?.figures += repeated.figures
+        if let problem = repeated.problem { record.effect?.seen += "; once it failed: \(problem)" }
         // The fault is back whether or not that can be written down; the next recovery would find the same.
         try? journal?.reverted(record.lease, outcome: record.outcome, seen: record.seen)
         if record.outcome == .leaked {

@@ -16,6 +16,9 @@ extension FaultCatalogue {
         FaultType(ProcessKill.self),
         FaultType(CPULimit.self),
         FaultType(MemoryLimit.self),
+        FaultType(FDExhaust.self),
+        FaultType(PIDExhaust.self),
+        FaultType(ClockSkew.self),
         FaultType(Noop.self),
     ])
 }

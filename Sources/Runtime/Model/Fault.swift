@@ -291,6 +291,13 @@ package protocol Fault: Sendable {
     /// Called after the injection, and again as the answer says. It may run while the fault is being reverted, which
     /// does not wait for it: what it changes must fail, and leave nothing, once the fault is gone.
     func followUp(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> FollowUp<Undo>?
+    /// How often it is made again while it is on; nil for once.
+    var every: Duration? { get }
+
+    /// Makes it again, on what the selector matches by now; false when that had ended before.
+    ///
+    /// What it does here must need no undo: there is none on disk.
+    func again(_ target: Target, on kernel: Kernel) async throws(FaultError) -> Bool
 
     /// Measures just before the revert what the fault did while it was on.
     static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect
@@ -317,6 +324,11 @@ extension Fault {
         _ undo: Undo,
         on kernel: Kernel
     ) async throws(FaultError) -> FollowUp<Undo>? { nil }
+    package var every: Duration? { nil }
+
+    package func again(_ target: Target, on kernel: Kernel) async throws(FaultError) -> Bool {
+        false
+    }
 
     package static func endedEarly(_ undo: Undo, on kernel: Kernel) async -> String? { nil }
 

@@ -56,6 +56,10 @@ package struct FaultInstance: Sendable {
     /// Looks after the fault while it is on.
     package let followUp:
         @Sendable (ParameterValue, Kernel) async throws(FaultError) -> FollowUp<ParameterValue>?
+    /// How often it is made again while it is on; nil for once.
+    package let every: Duration?
+    /// Makes it again, on what the selector matches by now.
+    package let again: @Sendable (Target, Kernel) async throws(FaultError) -> Bool
 
     init<F: Fault>(_ fault: F) {
         plan = { target, context, kernel throws(FaultError) in
@@ -81,6 +85,10 @@ package struct FaultInstance: Sendable {
                 seen: next.seen,
                 again: next.again
             )
+        }
+        every = fault.every
+        again = { target, kernel throws(FaultError) in
+            try await fault.again(target, on: kernel)
         }
     }
 }

@@ -38,6 +38,10 @@ package struct Kernel: Sendable {
     package var processes: any ProcessPort
     /// Control groups.
     package var groups: any ControlGroupPort
+    /// Tasks that only take places.
+    package var tasks: any TaskPort
+    /// Wall clocks of wrapped services.
+    package var clocks: any ClockPort
     /// Packet filters.
     package var packets: any PacketFilterPort
     /// Impairments of packets.
@@ -60,10 +64,14 @@ package struct Kernel: Sendable {
         network: any NetworkPort,
         host: any HostPort,
         time: any TimePort,
-        containers: any ContainerPort = NoContainers()
+        containers: any ContainerPort = NoContainers(),
+        tasks: any TaskPort = NoTasks(),
+        clocks: any ClockPort = NoClocks()
     ) {
         self.processes = processes
         self.groups = groups
+        self.tasks = tasks
+        self.clocks = clocks
         self.packets = packets
         self.shaping = shaping
         self.network = network
@@ -142,6 +150,9 @@ package protocol ProcessPort: Sendable {
     /// The control group of a process (v2 path, else that of the v1 hierarchy with the longest path).
     func controlGroup(of process: ProcessIdentity) throws(KernelError) -> String?
 
+    /// The paths of a process in all hierarchies of control groups; empty when it has ended.
+    func controlGroups(of process: ProcessIdentity) throws(KernelError) -> Set<String>
+
     /// The control group by which systemd knows a process (the v2 path, else that of the hierarchy `name=systemd`).
     func serviceGroup(of process: ProcessIdentity) throws(KernelError) -> String?
 
@@ -164,9 +175,64 @@ package protocol ProcessPort: Sendable {
 
     /// Starts a program in its own session and does not wait for it.
     func start(_ arguments: [String]) throws(KernelError) -> ProcessIdentity
+
+    /// Stops all threads of a process as its tracer; the kernel lets it go on when this process ends.
+    ///
+    /// Returns false when that process is gone; one that is held already is no error.
+    func hold(_ process: ProcessIdentity) async throws(KernelError) -> Bool
+
+    /// Lets a held process go on; one that this process does not hold is no error.
+    func letGo(_ process: ProcessIdentity) async throws(KernelError)
+
+    /// Who traces a process; nil for nobody.
+    func tracer(of process: ProcessIdentity) throws(KernelError) -> Int32?
+
+    /// The limit of open files of a process and what it has open; nil when it is gone.
+    ///
+    /// - Throws: when the limit may not be changed either: the kernel asks the same rights for both.
+    func fileLimit(of process: ProcessIdentity) throws(KernelError) -> FileLimit?
+
+    /// Sets the soft limit of open files of a process; false when it is gone.
+    func setFileLimit(_ soft: UInt64, of process: ProcessIdentity) throws(KernelError) -> Bool
+}
+
+/// The limit of open files of a process (RLIMIT_NOFILE).
+package struct FileLimit: Sendable, Hashable, Codable {
+    /// Descriptors from this number on cannot be opened.
+    package var soft: UInt64
+    /// How far the process may raise it.
+    package var hard: UInt64
+    /// The numbers that are open, ascending.
+    package var open: [Int]
+
+    /// Makes a limit.
+    package init(soft: UInt64, hard: UInt64, open: [Int]) {
+        self.soft = soft
+        self.hard = hard
+        self.open = open
+    }
+
+    /// How many more can be opened.
+    package var free: Int { Int(clamping: soft) - open.prefix { $0 < Int(clamping: soft) }.count }
+
+    /// The limit below which exactly `free` numbers are unused.
+    package func limit(leaving free: Int) -> UInt64 {
+        var (left, next) = (free, 0)
+        for number in open {
+            let gap = number - next
+            if gap > left || (gap == left && left > 0) { break }
+            left -= gap
+            next = number + 1
+        }
+        return UInt64(next + left)
+    }
 }
 
 extension ProcessPort {
+    package func controlGroups(of process: ProcessIdentity) throws(KernelError) -> Set<String> {
+        try controlGroup(of: process).map { [$0] } ?? []
+    }
+
     package func serviceGroup(of process: ProcessIdentity) throws(KernelError) -> String? {
         try controlGroup(of: process)
     }
@@ -179,6 +245,26 @@ extension ProcessPort {
             found.state != "Z",
             found.state != "X"
         else { return nil }
+        return found
+    }
+
+    /// The processes below these, children before their children, found in one pass.
+    package func descendants(of roots: [ProcessIdentity]) throws(KernelError) -> [ProcessSnapshot] {
+        var children: [Int32: [ProcessSnapshot]] = [:]
+        for pid in try pids() {
+            guard let process = try snapshot(pid: pid), process.state != "Z", process.state != "X"
+            else { continue }
+            children[process.parent, default: []].append(process)
+        }
+        var found: [ProcessSnapshot] = []
+        var known = Set(roots.map(\.pid))
+        var left = roots.map(\.pid)
+        while let next = left.popLast() {
+            for child in children[next] ?? [] where known.insert(child.identity.pid).inserted {
+                found.append(child)
+                left.append(child.identity.pid)
+            }
+        }
         return found
     }
 }

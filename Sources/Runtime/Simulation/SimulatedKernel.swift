@@ -23,7 +23,9 @@ package final class SimulatedKernel: Sendable {
         var engines = PacketEngines(working: PacketEngine.allCases, reasons: [:])
         var shapingEngines = [ShapingEngine.nfqueue]
         var obstacles: [ShapingEngine: String] = [:]
-        var capabilities: Set<String> = ["CAP_KILL", "CAP_NET_ADMIN", "CAP_SYS_ADMIN"]
+        var capabilities: Set<String> = [
+            "CAP_KILL", "CAP_NET_ADMIN", "CAP_SETUID", "CAP_SYS_ADMIN",
+        ]
         var userID: UInt32 = 0
         var bootID = "boot-1"
     }
@@ -48,7 +50,9 @@ package final class SimulatedKernel: Sendable {
             network: self,
             host: self,
             time: time,
-            containers: self
+            containers: self,
+            tasks: self,
+            clocks: self
         )
     }
 
@@ -204,7 +208,7 @@ extension SimulatedKernel: ProcessPort {
             }
             switch signal {
             case 19: state.world.processes[process.pid]?.state = "T"
-            case 18: state.world.processes[process.pid]?.state = "S"
+            case 18: if found.state == "T" { state.world.processes[process.pid]?.state = "S" }
             default:
                 state.world.processes[process.pid] = nil
                 guard found.isSupervised else { break }

@@ -17,6 +17,10 @@ package struct SimulatedWorld: Sendable, Equatable {
         package var ports: Set<Int>
         /// Whether somebody starts it again when it ends.
         package var isSupervised: Bool
+        /// The soft limit of open files.
+        package var fileLimit: UInt64 = 1024
+        /// The open files.
+        package var openFiles = Array(0..<20)
         /// The inode of its pid namespace; the agent's is 1.
         package var pidNamespace: UInt64
         /// The inode of its network namespace; the agent's is 1.
@@ -39,6 +43,10 @@ package struct SimulatedWorld: Sendable, Equatable {
 
     /// The processes by pid.
     package var processes: [Int32: Process] = [:]
+    /// The numbers of tasks that only take places, by name.
+    package var heldTasks: [String: Int] = [:]
+    /// The shifts of clocks in nanoseconds, by inode.
+    package var clocks: [UInt64: Int64] = [:]
     /// The control groups by path.
     package var groups: [String: Group] = [:]
     /// The rules by namespace inode and name.
@@ -139,6 +147,10 @@ package struct SimulatedWorld: Sendable, Equatable {
             self.tables[namespace] = tables.filter { $0.value.engine != .nftOwner }
         }
         shapes = [:]
+        heldTasks = [:]
+        clocks = [:]
+        // What was stopped by a tracer goes on.
+        for (pid, process) in processes where process.state == "t" { processes[pid]?.state = "S" }
     }
 
     /// How this world differs from `other`, one line for each thing; empty when they are the same.
@@ -147,10 +159,14 @@ package struct SimulatedWorld: Sendable, Equatable {
         for pid in Set(processes.keys).union(other.processes.keys).sorted()
         where processes[pid] != other.processes[pid] {
             let states = [other.processes[pid], processes[pid]].map {
-                $0.map { "\($0.name) \($0.state)" } ?? "none"
+                $0.map { "\($0.name) \($0.state) \($0.fileLimit)" } ?? "none"
             }
             lines.append("process \(pid): \(states[0]) -> \(states[1])")
         }
+        if heldTasks != other.heldTasks {
+            lines.append("tasks: \(other.heldTasks) -> \(heldTasks)")
+        }
+        if clocks != other.clocks { lines.append("clocks: \(other.clocks) -> \(clocks)") }
         for path in Set(groups.keys).union(other.groups.keys).sorted()
         where groups[path] != other.groups[path] {
             let files = [other.groups[path], groups[path]].map {

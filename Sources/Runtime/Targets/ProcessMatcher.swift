@@ -40,11 +40,11 @@ struct ProcessMatcher {
     private func isInGroup(_ process: ProcessSnapshot, _ group: String) throws(TargetError) -> Bool
     {
         let own = try TargetError.kernel { () throws(KernelError) in
-            try kernel.processes.controlGroup(of: process.identity)
+            try kernel.processes.controlGroups(of: process.identity)
         }
-        guard let own else { return false }
         let wanted = "/" + group.split(separator: "/").joined(separator: "/")
-        return own == wanted || own.hasPrefix(wanted == "/" ? "/" : wanted + "/")
+        let below = wanted == "/" ? "/" : wanted + "/"
+        return own.contains { $0 == wanted || $0.hasPrefix(below) }
     }
 
     private static func userID(_ options: Parameters, on kernel: Kernel) throws(TargetError)

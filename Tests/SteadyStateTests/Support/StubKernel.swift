@@ -20,7 +20,8 @@ struct RealTime: TimePort {
 }
 
 /// Ports that refuse everything.
-struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort, TrafficShapingPort,
+struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort,
+    TrafficShapingPort,
     NetworkPort,
     HostPort
 {
@@ -39,6 +40,14 @@ struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort, TrafficShap
         within limit: Duration
     ) async throws(KernelError) -> Bool { throw refusal }
     func start(_ arguments: [String]) throws(KernelError) -> ProcessIdentity { throw refusal }
+    func hold(_ process: ProcessIdentity) async throws(KernelError) -> Bool { throw refusal }
+    func letGo(_ process: ProcessIdentity) async throws(KernelError) { throw refusal }
+    func tracer(of process: ProcessIdentity) throws(KernelError) -> Int32? { throw refusal }
+    func fileLimit(of process: ProcessIdentity) throws(KernelError) -> FileLimit? { throw refusal }
+    func setFileLimit(
+        _ soft: UInt64,
+        of process: ProcessIdentity
+    ) throws(KernelError) -> Bool { throw refusal }
     func group(
         of process: ProcessIdentity,
         for controller: ControlGroupController

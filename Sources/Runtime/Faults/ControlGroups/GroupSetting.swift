@@ -9,7 +9,9 @@ struct GroupSetting: Codable, Sendable {
     var file: String
     /// The text of the file before.
     var former: String
-    /// What is written. Nil when the group has that value already, so that nothing is changed or put back: the
+    /// What is written.
+    ///
+    /// Nil when the group has that value already, so that nothing is changed or put back: the
     /// group's other processes may be targets of the same fault.
     var asked: String?
 

@@ -38,11 +38,19 @@ package struct ProcessKill: Fault {
         help: "How long the process may take to be back at rollback."
     )
 
+    static let every = Parameter(
+        "every",
+        ParameterKind<Duration>.duration(from: .milliseconds(50), to: .seconds(86400)),
+        help:
+            "Kill again at this interval while the fault is on: each time what the target's selector matches then, "
+            + "as many as at first."
+    )
+
     package static let descriptor = FaultDescriptor(
         name: "process.kill",
         summary:
             "Ends a process with a signal; nothing can undo it, `restart` says what rollback does.",
-        parameters: [signal.erased, restart.erased, restartWithin.erased],
+        parameters: [signal.erased, every.erased, restart.erased, restartWithin.erased],
         targets: [.process],
         holder: .nothing,
         capabilities: [
@@ -56,12 +64,15 @@ package struct ProcessKill: Fault {
     /// How long a process may take to end after its signal.
     private static let endLimit = Duration.seconds(5)
 
+    package let every: Duration?
+
     private let signal: Int32
     private let restart: Restart
     private let restartWithin: Duration
 
     package init(_ parameters: Parameters) throws(DefinitionError) {
         signal = ProcessSignal.byName[try parameters.value(Self.signal)] ?? 9
+        every = parameters[Self.every]
         restart = try parameters.value(Self.restart)
         restartWithin = try parameters.value(Self.restartWithin)
     }
@@ -88,11 +99,25 @@ package struct ProcessKill: Fault {
         )
         return FaultPlan(
             changes: [
-                "ends \(target) with signal \(signal), which nothing can undo; \(restart.promise)"
+                "ends \(target) with signal \(signal)\(repeats), which nothing can undo; \(restart.promise)"
             ],
             undo: undo,
             holder: .nothing
         )
+    }
+
+    private var repeats: String {
+        every.map { ", and every \($0.spelled) what the selector matches then" } ?? ""
+    }
+
+    package func again(_ target: Target, on kernel: Kernel) async throws(FaultError) -> Bool {
+        let process = try target.process(for: Self.descriptor.name)
+        let reached = try kernelCall { () throws(KernelError) in
+            try kernel.processes.signal(process, signal)
+        }
+        guard reached else { return false }
+        try await requireEnd(of: process, on: kernel)
+        return true
     }
 
     package func inject(_ undo: Undo, on kernel: Kernel) async throws(FaultError) {
@@ -105,18 +130,25 @@ package struct ProcessKill: Fault {
     }
 
     package func verify(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {
+        try await requireEnd(of: undo.process, on: kernel)
+        return Effect("process \(undo.process.pid) has ended", hit: true)
+    }
+
+    /// Waits at its pidfd until a process has ended.
+    private func requireEnd(of process: ProcessIdentity, on kernel: Kernel)
+        async throws(FaultError)
+    {
         let ended: Bool
         do throws(KernelError) {
-            ended = try await kernel.processes.ended(undo.process, within: Self.endLimit)
+            ended = try await kernel.processes.ended(process, within: Self.endLimit)
         } catch {
             throw FaultError(error)
         }
         guard ended else {
             throw .noEffect(
-                "process \(undo.process.pid) is alive \(Self.endLimit.spelled) after signal \(undo.signal)"
+                "process \(process.pid) is alive \(Self.endLimit.spelled) after signal \(signal)"
             )
         }
-        return Effect("process \(undo.process.pid) has ended", hit: true)
     }
 
     package static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {

@@ -1,10 +1,13 @@
 // Processes from /proc alone: no ps, no pgrep, nothing that a small container lacks.
 
+import CLinux
 package import ChaosModel
 import Glibc
 
 /// Processes and signals on Linux.
 package struct LinuxProcesses: ProcessPort {
+    private let holds = TraceHolds()
+
     /// Makes the port.
     package init() {}
 
@@ -39,6 +42,13 @@ package struct LinuxProcesses: ProcessPort {
             try isThere(process)
         else { return nil }
         return ControlGroupFile.path(of: text)
+    }
+
+    package func controlGroups(of process: ProcessIdentity) throws(KernelError) -> Set<String> {
+        guard try isThere(process), let text = try ProcFile.text("/proc/\(process.pid)/cgroup"),
+            try isThere(process)
+        else { return [] }
+        return ControlGroupFile.paths(of: text)
     }
 
     package func serviceGroup(of process: ProcessIdentity) throws(KernelError) -> String? {
@@ -96,6 +106,63 @@ package struct LinuxProcesses: ProcessPort {
         within limit: Duration
     ) async throws(KernelError) -> Bool {
         try await ProcessEnd.wait(for: process, within: limit)
+    }
+
+    package func hold(_ process: ProcessIdentity) async throws(KernelError) -> Bool {
+        try await OwnThread.value { () throws(KernelError) in try holds.hold(process) }
+    }
+
+    package func letGo(_ process: ProcessIdentity) async throws(KernelError) {
+        try await OwnThread.value { () throws(KernelError) in try holds.letGo(process) }
+    }
+
+    package func tracer(of process: ProcessIdentity) throws(KernelError) -> Int32? {
+        guard let text = try ProcFile.text("/proc/\(process.pid)/status"), try isThere(process),
+            let field = ProcessStatus.field("TracerPid", of: text), let pid = Int32(field)
+        else { return nil }
+        return pid == 0 ? nil : pid
+    }
+
+    package func fileLimit(of process: ProcessIdentity) throws(KernelError) -> FileLimit? {
+        guard let (soft, hard) = try fileLimitNow(of: process) else { return nil }
+        let folder = "/proc/\(process.pid)/fd"
+        guard let names = try ProcFile.names(in: folder), try isThere(process) else { return nil }
+        return FileLimit(soft: soft, hard: hard, open: names.compactMap { Int($0) }.sorted())
+    }
+
+    package func setFileLimit(
+        _ soft: UInt64,
+        of process: ProcessIdentity
+    ) throws(KernelError) -> Bool {
+        guard var (_, hard) = try fileLimitNow(of: process) else { return false }
+        var wanted = soft
+        let code = clinux_file_limit(process.pid, true, &wanted, &hard)
+        if code == ESRCH { return false }
+        guard code == 0 else { throw Self.limitError(code, process) }
+        return try isThere(process)
+    }
+
+    private func fileLimitNow(
+        of process: ProcessIdentity
+    ) throws(KernelError) -> (UInt64, UInt64)? {
+        guard let handle = try ProcessHandle.open(process, "read the limits of \(process.pid)")
+        else { return nil }
+        var (soft, hard): (UInt64, UInt64) = (0, 0)
+        let code = clinux_file_limit(process.pid, false, &soft, &hard)
+        // Still not reaped by anybody else: the handle names the process that was asked.
+        guard try handle.send(0, "look at process \(process.pid)"), code != ESRCH else {
+            return nil
+        }
+        guard code == 0 else { throw Self.limitError(code, process) }
+        return (soft, hard)
+    }
+
+    private static func limitError(_ code: Int32, _ process: ProcessIdentity) -> KernelError {
+        .system(
+            code,
+            "use the limit of open files of process \(process.pid)",
+            needs: "CAP_SYS_RESOURCE, or to run as the process's user and group"
+        )
     }
 
     /// Starts a program in its own session and does not wait for it.

@@ -62,6 +62,20 @@ struct ProcessStatus: Equatable {
 
 /// Lines of /proc/PID/cgroup.
 enum ControlGroupFile {
+    /// The paths in all hierarchies.
+    static func paths(of text: String) -> Set<String> {
+        Set(
+            text.split(separator: "\n").compactMap { line in
+                let parts = line.split(
+                    separator: ":",
+                    maxSplits: 2,
+                    omittingEmptySubsequences: false
+                )
+                return parts.count == 3 ? String(parts[2]).withoutDeletedMark : nil
+            }
+        )
+    }
+
     private struct Line {
         /// The controllers or the name of the hierarchy; empty for v2.
         var hierarchy: Substring

@@ -53,8 +53,15 @@ enum Spawn {
     }
 
     /// Waits for a child to end and takes its status away; blocks.
+    ///
+    /// First at its pidfd: waitpid alone would also take away the stops of a child that a thread of ours traces.
     @discardableResult
     static func reap(_ pid: pid_t) -> Int32 {
+        let result = clinux_pidfd_open(pid)
+        if result >= 0 {
+            let handle = Descriptor(result)
+            while Poll.firstReadable([handle.number], within: .seconds(3600)) == nil {}
+        }
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
         return status
