@@ -60,8 +60,10 @@ let package = Package(
         .target(name: "LuaBridge", dependencies: ["CLua", "CLuaShim"], swiftSettings: settings),
         .target(name: "CLinux"),
         .target(name: "CPacketQueue"),
+        .target(name: "CDatagrams"),
         module("Model", []),
         module("Linux", ["ChaosModel", "CLinux", "CPacketQueue"]),
+        module("Resolver", ["ChaosModel", "CDatagrams", nioCore, nioPosix]),
         module("Targets", ["ChaosModel"]),
         module("Faults", ["ChaosModel"]),
         module("Agent", ["ChaosModel", "ChaosTargets"]),
@@ -99,6 +101,7 @@ let package = Package(
         ),
         tests("Queue", ["ChaosModel", "ChaosLinux", "CPacketQueue", "queue-worker"]),
         tests("Linux", ["ChaosModel", "ChaosLinux", "hold-rules"]),
+        tests("Resolver", ["ChaosModel", "ChaosResolver", "CDatagrams", nioCore, nioPosix]),
         tests("Agent", ["ChaosAgent", "ChaosFaults", "ChaosModel", "ChaosSimulation"]),
         tests(
             "Engine",

@@ -6,12 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,6 +31,11 @@ int clinux_enter_new_network(void) {
 
 bool clinux_is_network_namespace(int descriptor) {
     return ioctl(descriptor, NS_GET_NSTYPE) == CLONE_NEWNET;
+}
+
+bool clinux_is_loopback_up(int socket) {
+    struct ifreq request = {.ifr_name = "lo"};
+    return ioctl(socket, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
 }
 
 int clinux_pidfd_open(pid_t pid) {
@@ -54,6 +61,10 @@ int clinux_memory_file(void) {
 int clinux_wake_counter(void) {
     int descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return descriptor >= 0 ? descriptor : -errno;
+}
+
+int clinux_die_with_parent(void) {
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ? 0 : errno;
 }
 
 static int use_descriptor(posix_spawn_file_actions_t *actions, int descriptor, int number) {

@@ -9,8 +9,9 @@ extension Kernel {
     /// This machine.
     static let linux = Kernel(
         processes: LinuxProcesses(),
+        groups: LinuxControlGroups(),
         packets: LinuxPacketFilter(),
-        shaping: LinuxTrafficShaper(worker: [OwnProgram.path, "worker", "queue"]),
+        shaping: LinuxTrafficShaper(worker: WorkerCommand.Kind.queue.command),
         network: LinuxNetwork(),
         host: LinuxHost(),
         time: LinuxTime()

@@ -10,7 +10,7 @@ final class TestSocket: Sendable {
     /// How long a test waits for what should not come.
     private static let patience = Duration.milliseconds(200)
 
-    private let descriptor: Descriptor
+    let descriptor: Descriptor
     let port: Int
 
     /// Opens a socket bound to an address; a TCP socket listens when asked to.

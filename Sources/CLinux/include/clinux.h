@@ -15,6 +15,9 @@ int clinux_enter_network(int descriptor);
 /// Moves the calling thread into a new network namespace; 0 or errno.
 int clinux_enter_new_network(void);
 
+/// Whether the loopback interface is up, in the namespace that a socket was opened in.
+bool clinux_is_loopback_up(int socket);
+
 /// Makes a pipe whose ends no other program inherits; 0 or errno.
 int clinux_pipe(int ends[2]);
 
@@ -38,6 +41,9 @@ int clinux_wake_counter(void);
 /// A descriptor of -1 stands for /dev/null. The program inherits the namespaces of the calling thread.
 int clinux_spawn(pid_t *pid, const char *path, char *const arguments[], char *const environment[],
                  int input, int output, int error, bool new_session);
+
+/// Has the kernel kill this process when the thread that started it ends; 0 or errno.
+int clinux_die_with_parent(void);
 
 /// Whether the calling thread may use nf_tables in its network namespace; 0 or errno.
 ///

@@ -107,6 +107,8 @@ struct NetlinkAttributes {
         return Self.number(Array(content.dropFirst(offset)), as: Number.self)
     }
 
+    func bytes(_ type: UInt16) -> [UInt8]? { contents[type] }
+
     func nested(_ type: UInt16) -> NetlinkAttributes? {
         contents[type].map { NetlinkAttributes($0) }
     }

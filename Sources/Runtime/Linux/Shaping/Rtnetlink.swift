@@ -36,10 +36,11 @@ final class Rtnetlink: Sendable {
     private let descriptor: Descriptor
     private let sequence = Mutex<UInt32>(0)
 
-    /// Opens a socket in the namespace of the calling thread.
-    init() throws(KernelError) {
-        let number = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard number >= 0 else { throw .system(errno, "open a socket of rtnetlink") }
+    /// Opens a socket in the namespace of the calling thread: of rtnetlink, or of another family of netlink.
+    init(family: Int32 = 0) throws(KernelError) {
+        let kind = Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue)
+        let number = socket(AF_NETLINK, kind, family)
+        guard number >= 0 else { throw .system(errno, "open a socket of netlink family \(family)") }
         descriptor = Descriptor(number)
         // Old kernels know not all of these and answer without words then.
         for option in Self.options {
