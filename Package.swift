@@ -35,6 +35,7 @@ let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "as
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -49,6 +50,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2"),
@@ -70,6 +72,7 @@ let package = Package(
         module("Engine", ["ChaosModel", "ChaosSteadyState"]),
         module("Script", ["ChaosEngine", "ChaosModel", "ChaosSteadyState", "LuaBridge"]),
         module("Report", ["ChaosModel"]),
+        module("Proxy", ["ChaosModel", nioCore, nioPosix, nioHPACK]),
         module("Simulation", ["ChaosModel"]),
         module(
             "SteadyState",
@@ -82,8 +85,9 @@ let package = Package(
             name: "moonquake",
             dependencies: [
                 "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel",
-                "ChaosReport",
-                "ChaosScript", "ChaosSteadyState", "ChaosTargets", argumentParser,
+                "ChaosProxy", "ChaosReport",
+                "ChaosScript", "ChaosSteadyState", "ChaosTargets", argumentParser, nioCore,
+                nioPosix,
             ],
             swiftSettings: settings
         ),
@@ -119,6 +123,7 @@ let package = Package(
         ),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
+        tests("Proxy", ["ChaosModel", "ChaosProxy", nioCore, nioPosix]),
         tests("EndToEnd", ["ChaosModel", "moonquake"]),
         tests(
             "Script",

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-SECONDS = float(os.environ.get("SECONDS", "3"))
+SECONDS = int(os.environ.get("SECONDS", "3"))
 PROXY_CORE, LOAD_CORE = "0", "1"
 IDLE = 2000
 AIMS = {"cpu": 1.5, "p99_ms": 15.0, "idle_kb": 10.0}

@@ -95,6 +95,7 @@ private final class EventRelay: Sendable {
 /// One spec of each fault, over a machine that has a target for it.
 enum SampleFault: String, CaseIterable, Sendable {
     case latency, partition, partitionJournaled, pause, kill, killSupervised, killRestarted, noop
+    case httpLatency, httpError, httpAbort, httpBandwidth, httpListen, grpcError, grpcLatency
 
     func prepare(_ kernel: SimulatedKernel) {
         kernel.change { world in
@@ -123,6 +124,18 @@ enum SampleFault: String, CaseIterable, Sendable {
                 target: TargetSelector(kind: .netns, options: ["name": "shop"]),
                 options: ["to": "db.test:5432"]
             )
+        case .httpLatency: Self.requests("http.latency", ["delay": "100ms", "jitter": "10ms"])
+        case .httpError:
+            Self.requests(
+                "http.error",
+                ["status": 500, "body": "no", "headers": .table(["Retry-After": "1"])]
+            )
+        case .httpAbort: Self.requests("http.abort", ["method": "GET", "path": "/api/*"])
+        case .httpBandwidth: Self.requests("http.bandwidth", ["rate": "1mbit", "of": "both"])
+        case .httpListen:
+            Self.requests("http.error", ["listen": 8081, "to": "10.9.0.3", "client": "10.9.0.0/24"])
+        case .grpcError: Self.requests("grpc.error", ["code": "INTERNAL", "traffic": "5%"])
+        case .grpcLatency: Self.requests("grpc.latency", ["delay": "1s", "host": "*.test"])
         case .pause: FaultSpec(fault: "process.pause", target: Self.shop, options: [:])
         case .kill: FaultSpec(fault: "process.kill", target: Self.shop, options: [:])
         case .killSupervised:
@@ -139,6 +152,17 @@ enum SampleFault: String, CaseIterable, Sendable {
             )
         case .noop: FaultSpec(fault: "noop", target: Self.shop, options: [:])
         }
+    }
+
+    private static func requests(
+        _ fault: String,
+        _ options: [String: ParameterValue]
+    ) -> FaultSpec {
+        FaultSpec(
+            fault: fault,
+            target: TargetSelector(kind: .netns, options: ["name": "shop"]),
+            options: options.merging(["port": 8080]) { $1 }
+        )
     }
 
     private static let shop = TargetSelector(kind: .process, options: ["name": "shop"])

@@ -123,12 +123,76 @@ package struct RequestCount: Sendable, Hashable, Codable {
     }
 }
 
-/// How traffic comes to the proxy.
-package enum RequestPath: Sendable, Hashable, Codable {
+/// How requests come to the proxy.
+package enum RequestWay: Sendable, Hashable, Codable {
     /// The kernel redirects what is sent to a port.
-    ///
-    /// `resetsOpen` says whether connections that were open before are reset, so that they come again.
-    case redirect(port: Int, to: [NetworkAddress], incoming: Bool, outgoing: Bool, resetsOpen: Bool)
+    case redirect(RequestRedirect)
     /// Clients are pointed at a port of ours, which passes on to an upstream.
     case listen(port: Int, upstream: NetworkAddress, upstreamPort: Int)
+}
+
+/// Which connections the kernel redirects.
+package struct RequestRedirect: Sendable, Hashable, Codable {
+    /// The port that they go to.
+    package var port: Int
+    /// The addresses that they go to; empty means any.
+    package var destinations: [NetworkAddress]
+    /// Whether those that come into the namespace, or through it, are meant.
+    package var takesIncoming: Bool
+    /// Whether those that are made in the namespace are meant.
+    package var takesOutgoing: Bool
+    /// Whether connections that were open before are reset, so that they come again.
+    package var resetsOpen: Bool
+
+    /// Makes a choice of connections.
+    package init(
+        port: Int,
+        destinations: [NetworkAddress] = [],
+        takesIncoming: Bool = true,
+        takesOutgoing: Bool = true,
+        resetsOpen: Bool = true
+    ) {
+        self.port = port
+        self.destinations = destinations
+        self.takesIncoming = takesIncoming
+        self.takesOutgoing = takesOutgoing
+        self.resetsOpen = resetsOpen
+    }
+}
+
+/// A request fault in force: its undo, and all that its worker must know.
+package struct RequestFault: Sendable, Hashable, Codable {
+    /// Where.
+    package var namespace: NetworkNamespace
+    /// How requests come to it.
+    package var way: RequestWay
+    /// What it does; its name is `moonquake_` and the lease.
+    package var rule: RequestRule
+
+    /// Makes a fault.
+    package init(namespace: NetworkNamespace, way: RequestWay, rule: RequestRule) {
+        self.namespace = namespace
+        self.way = way
+        self.rule = rule
+    }
+}
+
+/// Faults of requests.
+///
+/// All of it ends with the agent: table, listener and connections are those of a worker of ours.
+package protocol RequestFaultPort: Sendable {
+    /// Why redirects do not work here, in words; nil when they do.
+    func redirectObstacle() throws(KernelError) -> String?
+
+    /// Begins a fault.
+    func begin(_ fault: RequestFault) async throws(KernelError)
+
+    /// What a fault did so far; nil when it is not in force.
+    func count(_ fault: RequestFault) async throws(KernelError) -> RequestCount?
+
+    /// Ends a fault: no request that comes from now on is hit, and new connections go direct.
+    ///
+    /// Open ones are closed when nothing is under way on them, at the latest after some seconds. Ending what is
+    /// not there is no error.
+    func end(_ fault: RequestFault) async throws(KernelError)
 }

@@ -4,6 +4,7 @@
 //   zone_out, zone_in  before connection tracking: redirected UDP is tracked in a zone of its own
 //   nat_out, nat_in    before other NAT (-100): the redirects, counted by flow
 //   cut                what is refused beside
+//   reset_HOOK         connections that were open before
 
 import ChaosModel
 
@@ -32,6 +33,7 @@ enum RedirectText {
             }
         }
         if !plan.cuts.isEmpty { text.addCuts(plan) }
+        if plan.resetsOpen { text.addResets(plan) }
         return text.lines.joined(separator: "\n") + "\n"
     }
 
@@ -43,6 +45,7 @@ enum RedirectText {
         var chains = plan.takesOutgoing ? ["nat_out"] : []
         if plan.takesIncoming { chains += zones ? ["nat_in", "zone_in"] : ["nat_in"] }
         if !plan.cuts.isEmpty { chains.append("cut") }
+        if plan.resetsOpen { chains += resetHooks(plan).map { "reset_\($0)" } }
         if zones { chains.append("zone_out") }
         var lines = chains.map { "flush chain inet \(plan.name) \($0)" }
         if zones { lines.append("add rule inet \(plan.name) zone_out \(answers(of: plan))") }
@@ -100,6 +103,17 @@ enum RedirectText {
             }
         }
 
+        /// After the redirects (priority 0), what still goes to a redirected port was open before, or is ours.
+        mutating func addResets(_ plan: RedirectPlan) {
+            for hook in resetHooks(plan) {
+                chain("reset_\(hook)", "filter hook \(hook) priority 0")
+                rule("reset_\(hook)", ours)
+                for match in matches(plan, senders: hook == "output" ? senders(plan) : [""]) {
+                    rule("reset_\(hook)", "\(match.text) counter reject with tcp reset")
+                }
+            }
+        }
+
         mutating func addCuts(_ plan: RedirectPlan) {
             chain("cut", "filter hook output priority \(zonePriority)")
             rule("cut", ours)
@@ -110,6 +124,11 @@ enum RedirectText {
                 }
             }
         }
+    }
+
+    /// Where connections that were open before pass.
+    private static func resetHooks(_ plan: RedirectPlan) -> [String] {
+        (plan.takesOutgoing ? ["output"] : []) + (plan.takesIncoming ? ["input", "forward"] : [])
     }
 
     /// Each redirect for each sender; a redirect for any destination is one rule for both families.
