@@ -133,7 +133,10 @@ enum SampleFault: String, CaseIterable, Sendable {
         case .httpAbort: Self.requests("http.abort", ["method": "GET", "path": "/api/*"])
         case .httpBandwidth: Self.requests("http.bandwidth", ["rate": "1mbit", "of": "both"])
         case .httpListen:
-            Self.requests("http.error", ["listen": 8081, "to": "10.9.0.3", "client": "10.9.0.0/24"])
+            Self.requests(
+                "http.error",
+                ["listen": 8081, "to": "10.9.0.3", "client": "10.9.0.0/24"]
+            )
         case .grpcError: Self.requests("grpc.error", ["code": "INTERNAL", "traffic": "5%"])
         case .grpcLatency: Self.requests("grpc.latency", ["delay": "1s", "host": "*.test"])
         case .pause: FaultSpec(fault: "process.pause", target: Self.shop, options: [:])

@@ -13,7 +13,8 @@ package struct HTTPBandwidth: RequestTrafficFault {
         "scope",
         ParameterKind<String>.choice(BandwidthScope.allCases.map(\.rawValue)),
         default: .string(BandwidthScope.connection.rawValue),
-        help: "Whether each request has the rate for itself, or all that are hit share it (aggregate)."
+        help:
+            "Whether each request has the rate for itself, or all that are hit share it (aggregate)."
     )
     static let of = Parameter(
         "of",

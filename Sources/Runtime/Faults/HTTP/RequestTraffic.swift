@@ -40,7 +40,8 @@ package struct RequestTraffic: Sendable {
         "open_connections",
         ParameterKind<String>.choice(["reset", "leave"]),
         default: "reset",
-        help: "Whether connections that were open before are reset so that they come again, or left alone and not hit."
+        help:
+            "Whether connections that were open before are reset so that they come again, or left alone and not hit."
     )
     static let share = Parameter(
         "traffic",
@@ -107,13 +108,16 @@ package struct RequestTraffic: Sendable {
             methods: isGRPC ? [] : parameters[Self.method] ?? [],
             path: parameters[Self.path],
             host: parameters[Self.host],
-            headers: Dictionary(headers.map { ($0.key.lowercased(), $0.value) }) { first, _ in first },
+            headers: Dictionary(headers.map { ($0.key.lowercased(), $0.value) }) { first, _ in first
+            },
             clients: parameters[Self.client] ?? [],
             isGRPC: isGRPC
         )
         guard let listen else { return }
         guard to.count == 1 else {
-            throw parameters.error("listen needs one address in `to`: where requests are passed on to")
+            throw parameters.error(
+                "listen needs one address in `to`: where requests are passed on to"
+            )
         }
         if let given = ["direction", "open_connections"].first(where: parameters.given.contains) {
             throw parameters.error("\(given) is for redirected requests: leave it out with listen")
@@ -163,7 +167,10 @@ extension FaultDescriptor {
             targets: [.netns, .host, .process],
             holder: .kernel,
             capabilities: [
-                NeededCapability("CAP_NET_ADMIN", reason: "to redirect connections and mark our own"),
+                NeededCapability(
+                    "CAP_NET_ADMIN",
+                    reason: "to redirect connections and mark our own"
+                ),
                 NeededCapability("CAP_SYS_ADMIN", reason: "to enter another network namespace"),
             ],
             needs: ["nf_tables with NAT and `flags owner` (not with `listen`)"]
@@ -224,7 +231,8 @@ extension RequestTrafficFault {
         }
     }
 
-    package func verify(_ undo: RequestFault, on kernel: Kernel) async throws(FaultError) -> Effect {
+    package func verify(_ undo: RequestFault, on kernel: Kernel) async throws(FaultError) -> Effect
+    {
         let count = try await Self.count(undo, on: kernel)
         if let count, count.tls > 0, count.seen == 0 { throw .refused(Self.tls(undo)) }
         return try Self.effect(count, undo, "in force")

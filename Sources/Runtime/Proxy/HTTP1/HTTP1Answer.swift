@@ -25,7 +25,9 @@ struct HTTP1Answer {
     func bytes(toHead: Bool, closes: Bool) -> ByteBuffer {
         let isEmpty = status == 204 || status == 304
         var text = "HTTP/1.1 \(status) \(Self.reason(status))\r\n"
-        for (name, value) in headers.sorted(by: { $0.key < $1.key }) { text += "\(name): \(value)\r\n" }
+        for (name, value) in headers.sorted(by: { $0.key < $1.key }) {
+            text += "\(name): \(value)\r\n"
+        }
         if !isEmpty { text += "content-length: \(body.utf8.count)\r\n" }
         if closes { text += "connection: close\r\n" }
         text += "\r\n"

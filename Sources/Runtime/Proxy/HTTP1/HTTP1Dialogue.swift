@@ -161,7 +161,9 @@ final class HTTP1Dialogue: Dialogue {
     }
 
     private func readRequestBody(_ bytes: inout ByteBuffer) throws(MalformedMessage) {
-        guard let budget = budget(exchange.requestPaces, bytes.readableBytes, .client) else { return }
+        guard let budget = budget(exchange.requestPaces, bytes.readableBytes, .client) else {
+            return
+        }
         let taken = try bytes.withBytes { view throws(MalformedMessage) in
             try requestBody.take(UnsafeRawBufferPointer(rebasing: view[..<budget]), from: 0)
         }
@@ -265,7 +267,9 @@ final class HTTP1Dialogue: Dialogue {
     }
 
     private func readResponseBody(_ bytes: inout ByteBuffer) throws(MalformedMessage) {
-        guard let budget = budget(exchange.responsePaces, bytes.readableBytes, .server) else { return }
+        guard let budget = budget(exchange.responsePaces, bytes.readableBytes, .server) else {
+            return
+        }
         let taken = try bytes.withBytes { view throws(MalformedMessage) in
             try responseBody.take(UnsafeRawBufferPointer(rebasing: view[..<budget]), from: 0)
         }
@@ -334,7 +338,8 @@ final class HTTP1Dialogue: Dialogue {
         case .http(let status, let headers, let body):
             let response = HTTP1Answer(status: status, headers: headers, body: body)
             // A client that was not told to go on may leave its body out: the border would be lost.
-            let closes = exchange.endsConnection || exchange.expectsContinue || relay.hasEnded(.server)
+            let closes =
+                exchange.endsConnection || exchange.expectsContinue || relay.hasEnded(.server)
             relay.write(response.bytes(toHead: exchange.isHead, closes: closes), to: .client)
             guard !closes else { return relay.finishAndLinger() }
             relay.holdWhileFull()
@@ -398,7 +403,9 @@ extension ByteBuffer {
     ) throws(Failure) -> Value {
         var result: Result<Value, Failure>?
         withUnsafeReadableBytes { bytes in
-            do throws(Failure) { result = .success(try body(bytes)) } catch { result = .failure(error) }
+            do throws(Failure) { result = .success(try body(bytes)) } catch {
+                result = .failure(error)
+            }
         }
         guard let result else { preconditionFailure("the closure runs") }
         return try result.get()

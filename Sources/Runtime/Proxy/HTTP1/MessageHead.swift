@@ -64,7 +64,10 @@ struct HeadReader {
             at = line + 1
         }
         guard bytes.count <= MessageHead.limit else {
-            throw MalformedMessage("the head is longer than \(MessageHead.limit) bytes", status: 431)
+            throw MalformedMessage(
+                "the head is longer than \(MessageHead.limit) bytes",
+                status: 431
+            )
         }
         return nil
     }
@@ -130,7 +133,8 @@ struct HeadReader {
 
     /// `HTTP/1.0` or `HTTP/1.1`.
     private mutating func version(_ at: Int, end: Int) throws(MalformedMessage) {
-        let isRight = end >= at + 8 && bytes.matches("http/1.", at: at)
+        let isRight =
+            end >= at + 8 && bytes.matches("http/1.", at: at)
             && (at..<at + 4).allSatisfy { bytes[$0] < 97 }
         guard isRight, bytes[at + 7] == 48 || bytes[at + 7] == 49 else {
             throw MalformedMessage("the version is not HTTP/1.0 or HTTP/1.1", status: 505)
@@ -160,7 +164,8 @@ struct HeadReader {
                 throw MalformedMessage("a header's value has a control character")
             }
             var end = at
-            while end > value, bytes[end - 1] == ByteClass.space || bytes[end - 1] == ByteClass.tab {
+            while end > value, bytes[end - 1] == ByteClass.space || bytes[end - 1] == ByteClass.tab
+            {
                 end -= 1
             }
             try field(name..<nameEnd, value..<end)

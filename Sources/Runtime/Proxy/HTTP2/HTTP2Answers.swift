@@ -64,7 +64,9 @@ extension HTTP2Dialogue {
             waitingAnswers.append((stream, answer))
             return
         }
-        var headers = answer.headers.sorted { $0.key < $1.key }.map { ($0.key.lowercased(), $0.value) }
+        var headers = answer.headers.sorted { $0.key < $1.key }.map {
+            ($0.key.lowercased(), $0.value)
+        }
         // A small stream window cuts the body; without a length that is no lie.
         let fits = body.utf8.count <= streamWindow
         if fits { headers.append(("content-length", "\(answer.body.utf8.count)")) }

@@ -199,7 +199,11 @@ final class HTTP2Dialogue: Dialogue {
 
     /// Sends a frame of a stream, or keeps it back behind those that wait.
     func send(_ frame: ByteBuffer, of stream: HTTP2Stream, to side: Side) {
-        if stream.queue(to: side).isOpen { pass(frame, to: side) } else { keep(frame, of: stream, to: side) }
+        if stream.queue(to: side).isOpen {
+            pass(frame, to: side)
+        } else {
+            keep(frame, of: stream, to: side)
+        }
     }
 
     private func keep(_ frame: ByteBuffer, of stream: HTTP2Stream, to side: Side) {

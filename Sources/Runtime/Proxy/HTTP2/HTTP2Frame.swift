@@ -41,7 +41,8 @@ struct HTTP2Frame {
     /// Reads the head at the start of some bytes, without taking it; nil when it is not all there.
     init?(peek bytes: ByteBuffer) {
         let at = bytes.readerIndex
-        guard let high: UInt16 = bytes.getInteger(at: at), let low: UInt8 = bytes.getInteger(at: at + 2),
+        guard let high: UInt16 = bytes.getInteger(at: at),
+            let low: UInt8 = bytes.getInteger(at: at + 2),
             let kind: UInt8 = bytes.getInteger(at: at + 3),
             let flags: UInt8 = bytes.getInteger(at: at + 4),
             let stream: UInt32 = bytes.getInteger(at: at + 5)
@@ -85,7 +86,9 @@ struct HTTP2Frame {
         _ payload: ByteBuffer = ByteBuffer()
     ) -> ByteBuffer {
         var bytes = ByteBuffer()
-        HTTP2Frame(kind, flags: flags, stream: stream, length: payload.readableBytes).write(to: &bytes)
+        HTTP2Frame(kind, flags: flags, stream: stream, length: payload.readableBytes).write(
+            to: &bytes
+        )
         bytes.writeImmutableBuffer(payload)
         return bytes
     }

@@ -43,7 +43,8 @@ extension HTTP2Dialogue {
     }
 
     /// Deals with a whole frame that is not DATA.
-    func take(_ frame: HTTP2Frame, _ payload: ByteBuffer, _ whole: ByteBuffer, _ side: Side) throws {
+    func take(_ frame: HTTP2Frame, _ payload: ByteBuffer, _ whole: ByteBuffer, _ side: Side) throws
+    {
         switch frame.kind {
         case Kind.headers, Kind.pushPromise: try startBlock(frame, payload, side)
         case Kind.continuation: try continueBlock(frame, payload, side)
@@ -242,7 +243,10 @@ extension HTTP2Dialogue {
             streamWindow = Int(value)
         }
         guard side == .server || !isAlone else {
-            return relay.write(HTTP2Frame.whole(Kind.settings, flags: Flag.acknowledge), to: .client)
+            return relay.write(
+                HTTP2Frame.whole(Kind.settings, flags: Flag.acknowledge),
+                to: .client
+            )
         }
         if side == .client { settingsToAcknowledge += 1 }
         pass(HTTP2Frame.whole(Kind.settings, rewritten), to: side.other)
@@ -254,7 +258,8 @@ extension HTTP2Dialogue {
         _ whole: ByteBuffer,
         _ side: Side
     ) throws {
-        guard let step: UInt32 = payload.getInteger(at: payload.readerIndex), frame.length == 4 else {
+        guard let step: UInt32 = payload.getInteger(at: payload.readerIndex), frame.length == 4
+        else {
             throw MalformedFrame("malformed WINDOW_UPDATE", code: 6)
         }
         guard side == .client else { return pass(whole, to: .client) }

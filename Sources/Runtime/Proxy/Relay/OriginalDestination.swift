@@ -58,7 +58,8 @@ extension SocketAddress {
         case .v6(let address):
             var number = address.address.sin6_addr
             let bytes = withUnsafeBytes(of: &number) { Array($0) }
-            let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 255 && bytes[11] == 255
+            let isMapped =
+                bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 255 && bytes[11] == 255
             return NetworkAddress(bytes: isMapped ? Array(bytes[12...]) : bytes)
         case .unixDomainSocket: return nil
         }

@@ -29,6 +29,8 @@ final class RelayHost {
     private let upstream: ProxyUpstream
     private let mark: UInt32?
     var book = RuleBook()
+    /// Connects in another way, for tests without sockets.
+    var connector: ((Relay) -> Void)?
     private(set) var isDraining = false
     private var relays: [Relay] = []
 
@@ -72,6 +74,7 @@ final class RelayHost {
 
     /// Connects a relay to where its client wanted to go.
     func connect(_ relay: Relay, from client: any Channel) {
+        if let connector { return connector(relay) }
         switch upstream {
         case .fixed(let address): open(relay, to: address)
         case .original:
@@ -97,7 +100,10 @@ final class RelayHost {
                 }
             }
         if let mark {
-            let option = ChannelOptions.Types.SocketOption(level: .socket, name: .init(rawValue: 36))
+            let option = ChannelOptions.Types.SocketOption(
+                level: .socket,
+                name: .init(rawValue: 36)
+            )
             bootstrap = bootstrap.channelOption(
                 option,
                 value: SocketOptionValue(truncatingIfNeeded: mark)
