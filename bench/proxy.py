@@ -131,9 +131,16 @@ class Bench:
             process = self.start(
                 PROXY_CORE, self.ours, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
-            path = {"listen": {"port": port, "upstream": "127.0.0.1", "upstreamPort": upstream}}
-            namespace = {"path": "/proc/self/ns/net", "inode": os.stat("/proc/self/ns/net").st_ino}
-            ask = {"open": {"path": path, "namespace": namespace}}
+            fault = {
+                "namespace": {"path": "/proc/self/ns/net", "inode": os.stat("/proc/self/ns/net").st_ino},
+                "way": {"listen": {"port": port, "upstream": "127.0.0.1", "upstream_port": upstream}},
+                # A rule that hits nothing, as in a run whose share is small.
+                "rule": {
+                    "name": "moonquake_bench", "share": 0, "seed": 1, "action": {"abort": {}},
+                    "match": {"methods": [], "headers": {}, "clients": [], "grpc_only": False},
+                },
+            }
+            ask = {"begin": {"_0": fault}}
             process.stdin.write(json.dumps({"id": 1, "ask": ask}) + "\n")
             process.stdin.flush()
             answer = json.loads(process.stdout.readline())
@@ -195,11 +202,12 @@ def main():
         try:
             upstream = bench.upstream()
             for name, process, port in bench.proxies(upstream):
+                # First, while the process is as fresh as its peers.
+                results[name, "idle"] = idle(process, port)
                 for keeps in (True, False):
                     for connections in (1, 64, 256):
                         results[name, keeps, connections] = load(process, port, connections, keeps)
                         time.sleep(0.2)
-                results[name, "idle"] = idle(process, port)
         finally:
             bench.stop()
     report(results)

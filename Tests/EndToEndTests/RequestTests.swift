@@ -182,8 +182,8 @@ struct RequestTests {
             #expect(report.status == .aborted)
             #expect(report.restoration == .restored)
             let fault = try #require(report.faults.first)
-            let injected = try #require(fault.injectedAtMs)
-            let reverted = try #require(fault.revertedAtMs)
+            let injected = try #require(fault.injectedMs as Double?)
+            let reverted = try #require(fault.revertedMs)
             print(
                 "10 % errors at a threshold of 5 %: reverted \(reverted - injected) ms after the injection"
             )

@@ -70,7 +70,7 @@ struct RequestFaultTests {
         (RequestMatch(clients: [NetworkAddress("127.0.0.0/8")].compactMap(\.self)), true),
         (RequestMatch(clients: [NetworkAddress("10.0.0.0/8")].compactMap(\.self)), false),
         (RequestMatch(path: "/a/*/c"), true), (RequestMatch(path: "/a"), false),
-        (RequestMatch(methods: ["POST"]), false), (RequestMatch(isGRPC: true), false),
+        (RequestMatch(methods: ["POST"]), false), (RequestMatch(grpcOnly: true), false),
     ])
     func `a match is by method, path, host, header and client`(match: RequestMatch, hits: Bool)
         async throws
@@ -93,13 +93,7 @@ struct RequestFaultTests {
             let rule = CompiledRule(
                 RequestRule(name: "r", share: share, seed: seed, action: .abort)
             )
-            let facts = RequestFacts(
-                method: "GET",
-                target: "/",
-                host: "a",
-                headers: [],
-                client: nil
-            )
+            let facts = RequestFacts(.fields([:]), client: nil)
             return (0..<10_000).map { _ in rule.draw(facts) != nil }
         }
         for seed in 0..<20 as Range<UInt64> {

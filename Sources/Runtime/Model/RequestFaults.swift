@@ -14,7 +14,7 @@ package struct RequestMatch: Sendable, Hashable, Codable {
     /// Addresses or networks of clients.
     package var clients: [NetworkAddress]
     /// Whether only calls of gRPC are meant.
-    package var isGRPC: Bool
+    package var grpcOnly: Bool
 
     /// Makes a match.
     package init(
@@ -23,14 +23,14 @@ package struct RequestMatch: Sendable, Hashable, Codable {
         host: String? = nil,
         headers: [String: String] = [:],
         clients: [NetworkAddress] = [],
-        isGRPC: Bool = false
+        grpcOnly: Bool = false
     ) {
         self.methods = methods
         self.path = path
         self.host = host
         self.headers = headers
         self.clients = clients
-        self.isGRPC = isGRPC
+        self.grpcOnly = grpcOnly
     }
 }
 

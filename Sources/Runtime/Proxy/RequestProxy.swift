@@ -32,7 +32,9 @@ package final class RequestProxy: Sendable {
         }
     }
 
-    /// Listens on an address; port 0 takes any. Returns the address.
+    /// Listens on an address, and returns it.
+    ///
+    /// Port 0 takes any.
     package func listen(on address: SocketAddress) async throws -> SocketAddress {
         let hosts = hosts
         let channel = try await ServerBootstrap(group: group)
@@ -41,7 +43,6 @@ package final class RequestProxy: Sendable {
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.recvAllocator, value: ReadBuffers())
             .childChannelOption(.maxMessagesPerRead, value: 1)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let host = hosts.first(where: { $0.eventLoop === channel.eventLoop })

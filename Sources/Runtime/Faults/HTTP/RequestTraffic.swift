@@ -111,7 +111,7 @@ package struct RequestTraffic: Sendable {
             headers: Dictionary(headers.map { ($0.key.lowercased(), $0.value) }) { first, _ in first
             },
             clients: parameters[Self.client] ?? [],
-            isGRPC: isGRPC
+            grpcOnly: isGRPC
         )
         guard let listen else { return }
         guard to.count == 1 else {
@@ -145,7 +145,7 @@ package struct RequestTraffic: Sendable {
         if !match.clients.isEmpty {
             parts.append("from \(match.clients.map(\.description).joined(separator: ", "))")
         }
-        let what = match.isGRPC ? "gRPC calls" : "HTTP requests"
+        let what = match.grpcOnly ? "gRPC calls" : "HTTP requests"
         let narrowed = parts.isEmpty ? "" : " (\(parts.joined(separator: "; ")))"
         let part = share < 1 ? "\(ParameterValue.shortest(share * 100))% of " : ""
         return "\(part)\(what) to port \(port)\(narrowed)"

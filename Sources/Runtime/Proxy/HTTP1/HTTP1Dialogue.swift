@@ -177,8 +177,9 @@ final class HTTP1Dialogue: Dialogue {
 
     /// Lets the rules judge a request; true when it is answered here.
     private func judge(_ head: MessageHead, _ bytes: ByteBuffer) -> Bool {
-        let facts = bytes.withBytes { RequestFacts(head, $0, client: relay.client) }
-        let verdict = relay.host.book.judge(facts)
+        let verdict = bytes.withBytes { view in
+            relay.host.book.judge(RequestFacts(.http1(head, view), client: relay.client))
+        }
         exchange.delay = verdict.delay
         exchange.requestPaces = verdict.requestPaces
         exchange.responsePaces = verdict.responsePaces
@@ -385,6 +386,7 @@ final class HTTP1Dialogue: Dialogue {
         if bytes.readableBytes > 0 { next.receive(bytes, from: .server) }
         if let rest { next.receive(rest, from: .client) }
         relay.release(.client, .answer)
+        if relay.hasEnded(.client) { relay.dialogueEnded(.client) }
     }
 
     private static func joined(_ stash: inout ByteBuffer?, _ bytes: ByteBuffer) -> ByteBuffer {
@@ -409,34 +411,5 @@ extension ByteBuffer {
         }
         guard let result else { preconditionFailure("the closure runs") }
         return try result.get()
-    }
-}
-
-extension RequestFacts {
-    /// The facts of a request whose head lies at the start of some bytes.
-    init(_ head: MessageHead, _ bytes: UnsafeRawBufferPointer, client: NetworkAddress?) {
-        var headers: [(name: String, value: String)] = []
-        var at = (bytes.index(of: ByteClass.lineFeed, from: 0) ?? head.size) + 1
-        while at < head.size - 2, let end = bytes.index(of: ByteClass.lineFeed, from: at) {
-            if let colon = bytes.index(of: ByteClass.colon, from: at), colon < end {
-                let value = bytes.text(colon + 1..<end - 1).trimmingBlanks
-                headers.append((bytes.text(at..<colon).lowercased(), value))
-            }
-            at = end + 1
-        }
-        self.init(
-            method: bytes.text(head.method),
-            target: bytes.text(head.target),
-            host: head.host.map { bytes.text($0) } ?? "",
-            headers: headers,
-            client: client
-        )
-    }
-}
-
-extension String {
-    fileprivate var trimmingBlanks: String {
-        let start = drop { $0 == " " || $0 == "\t" }
-        return String(start.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
     }
 }

@@ -38,14 +38,19 @@ extension UnsafeRawBufferPointer {
         while start < range.upperBound {
             var end = index(of: 44, from: start) ?? range.upperBound
             if end > range.upperBound { end = range.upperBound }
-            var low = start
-            var high = end
-            while low < high, self[low] == 32 || self[low] == 9 { low += 1 }
-            while high > low, self[high - 1] == 32 || self[high - 1] == 9 { high -= 1 }
-            if low < high { words.append(low..<high) }
+            let word = trimmed(start..<end)
+            if !word.isEmpty { words.append(word) }
             start = end + 1
         }
         return words
+    }
+
+    /// A range without blanks around it.
+    func trimmed(_ range: Range<Int>) -> Range<Int> {
+        var (low, high) = (range.lowerBound, range.upperBound)
+        while low < high, self[low] == 32 || self[low] == 9 { low += 1 }
+        while high > low, self[high - 1] == 32 || self[high - 1] == 9 { high -= 1 }
+        return low..<high
     }
 
     /// A range as text.

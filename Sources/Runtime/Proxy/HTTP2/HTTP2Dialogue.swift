@@ -22,7 +22,11 @@ final class HTTP2Dialogue: Dialogue {
         var sink = Sink.pass
         /// A header block whose CONTINUATIONs are still to come.
         var block: Block?
-        var decoder = HPACKDecoder(allocator: ByteBufferAllocator())
+        var decoder = HPACKDecoder(
+            allocator: ByteBufferAllocator(),
+            maxDynamicTableSize: 4096,
+            maxHeaderListSize: blockLimit
+        )
         var sawSettings = false
     }
 
@@ -180,6 +184,8 @@ final class HTTP2Dialogue: Dialogue {
         case .pass: pass(part, to: side.other)
         case .drop: break
         case .keep(let stream, var frame):
+            // The only reference, so that appending does not copy.
+            self[side].sink = .drop
             frame.writeImmutableBuffer(part)
             self[side].sink = .keep(stream, frame)
             if self[side].left == 0 {

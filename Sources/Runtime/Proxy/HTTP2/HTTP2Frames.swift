@@ -14,9 +14,6 @@ extension HTTP2Dialogue {
         if side == .server {
             if frame.length > clientWindow {
                 // What was answered here took some of the window; the client gives it back.
-                guard clientWindow < 65535 || frame.length <= clientWindow else {
-                    throw MalformedFrame("the upstream sent more than the window", code: 3)
-                }
                 relay.hold(.server, .answer)
                 return true
             }
@@ -150,7 +147,7 @@ extension HTTP2Dialogue {
         }
         let stream = HTTP2Stream(id)
         streams[id] = stream
-        let facts = RequestFacts(headers, client: relay.client)
+        let facts = RequestFacts(.http2(headers), client: relay.client)
         stream.isGRPC = facts.isGRPC
         stream.isHead = facts.method == "HEAD"
         stream.clientIsDone = ends
@@ -283,18 +280,5 @@ extension HTTP2Dialogue {
         guard count > 0 else { return }
         relay.write(HTTP2Frame.number(Kind.windowUpdate, stream: 0, UInt32(count)), to: .client)
         relay.holdWhileFull()
-    }
-}
-
-extension RequestFacts {
-    /// The facts of a request in HTTP/2.
-    init(_ headers: HPACKHeaders, client: NetworkAddress?) {
-        self.init(
-            method: headers.first(name: ":method") ?? "",
-            target: headers.first(name: ":path") ?? "",
-            host: headers.first(name: ":authority") ?? headers.first(name: "host") ?? "",
-            headers: headers.map { ($0.name, $0.value) },
-            client: client
-        )
     }
 }

@@ -33,6 +33,8 @@ final class RelayHost {
     var connector: ((Relay) -> Void)?
     private(set) var isDraining = false
     private var relays: [Relay] = []
+    /// The relay whose connection is being made.
+    private var connecting: Relay?
 
     init(
         loop: any EventLoop,
@@ -87,32 +89,41 @@ final class RelayHost {
     }
 
     private func open(_ relay: Relay, to address: SocketAddress) {
-        let bound = NIOLoopBound(relay, eventLoop: loop)
-        var bootstrap = ClientBootstrap(group: loop)
+        // On the loop, the initializer of the channel runs before `connect` returns.
+        connecting = relay
+        defer { connecting = nil }
+        upstreams.connect(to: address).assumeIsolated().whenFailure { error in
+            relay.failed("\(address.textual): \(Self.reason(error))")
+        }
+    }
+
+    /// Weak, so that host and bootstrap do not keep each other.
+    private struct Itself {
+        weak var host: RelayHost?
+    }
+
+    /// What makes connections to upstreams; made once, since making it costs as much as a request.
+    private lazy var upstreams: ClientBootstrap = {
+        let bound = NIOLoopBound(Itself(host: self), eventLoop: loop)
+        let bootstrap = ClientBootstrap(group: loop)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelOption(.recvAllocator, value: ReadBuffers())
             .channelOption(.maxMessagesPerRead, value: 1)
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connectTimeout(.seconds(10))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(RelayEnd(bound.value, .server))
+                    guard let relay = bound.value.host?.connecting else {
+                        throw ChannelError.inappropriateOperationForState
+                    }
+                    try channel.pipeline.syncOperations.addHandler(RelayEnd(relay, .server))
                 }
             }
-        if let mark {
-            let option = ChannelOptions.Types.SocketOption(
-                level: .socket,
-                name: .init(rawValue: 36)
-            )
-            bootstrap = bootstrap.channelOption(
-                option,
-                value: SocketOptionValue(truncatingIfNeeded: mark)
-            )
-        }
-        bootstrap.connect(to: address).assumeIsolated().whenFailure { error in
-            bound.value.failed("\(address.textual): \(Self.reason(error))")
-        }
-    }
+        guard let mark else { return bootstrap }
+        return bootstrap.channelOption(
+            ChannelOptions.Types.SocketOption(level: .socket, name: .init(rawValue: SO_MARK)),
+            value: SocketOptionValue(truncatingIfNeeded: mark)
+        )
+    }()
 
     private static func reason(_ error: any Error) -> String {
         switch error {

@@ -55,12 +55,13 @@ final class CompiledRule: Sendable {
 
     private func means(_ facts: RequestFacts) -> Bool {
         let match = rule.match
-        if match.isGRPC, !facts.isGRPC { return false }
+        if match.grpcOnly, !facts.isGRPC { return false }
         if !match.methods.isEmpty, !match.methods.contains(facts.method) { return false }
         if let path, !path.matches(facts.path) { return false }
         if let host, !host.matches(facts.hostName) { return false }
+        let given = headers.isEmpty ? [] : facts.headers
         for (name, pattern) in headers {
-            let isThere = facts.headers.contains { $0.name == name && pattern.matches($0.value) }
+            let isThere = given.contains { $0.name == name && pattern.matches($0.value) }
             guard isThere else { return false }
         }
         guard !match.clients.isEmpty else { return true }
