@@ -37,24 +37,28 @@ package final class RequestProxy: Sendable {
     /// Port 0 takes any.
     package func listen(on address: SocketAddress) async throws -> SocketAddress {
         let hosts = hosts
-        let channel = try await ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 4096)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.recvAllocator, value: ReadBuffers())
-            .childChannelOption(.maxMessagesPerRead, value: 1)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let host = hosts.first(where: { $0.eventLoop === channel.eventLoop })
-                    else { throw ChannelError.inappropriateOperationForState }
-                    let relay = Relay(
-                        host: host.value,
-                        client: channel.remoteAddress?.networkAddress
-                    )
-                    try channel.pipeline.syncOperations.addHandler(RelayEnd(relay, .client))
+        let (group, loop) = (group, group.next())
+        // A socket is in the network namespace of the thread that makes it: the loop's.
+        let channel = try await loop.flatSubmit {
+            ServerBootstrap(group: group)
+                .serverChannelOption(.backlog, value: 4096)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .childChannelOption(.allowRemoteHalfClosure, value: true)
+                .childChannelOption(.recvAllocator, value: ReadBuffers())
+                .childChannelOption(.maxMessagesPerRead, value: 1)
+                .childChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        guard let host = hosts.first(where: { $0.eventLoop === channel.eventLoop })
+                        else { throw ChannelError.inappropriateOperationForState }
+                        let relay = Relay(
+                            host: host.value,
+                            client: channel.remoteAddress?.networkAddress
+                        )
+                        try channel.pipeline.syncOperations.addHandler(RelayEnd(relay, .client))
+                    }
                 }
-            }
-            .bind(to: address).get()
+                .bind(to: address)
+        }.get()
         state.withLock { $0.channels.append(channel) }
         return channel.localAddress ?? address
     }

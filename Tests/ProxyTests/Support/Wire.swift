@@ -54,7 +54,7 @@ final class Wire: @unchecked Sendable {
         var at = 0
         while at < bytes.count {
             let count = bytes[at...].withUnsafeBytes {
-                send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+                send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { throw WireError(code: errno) }
             at += count

@@ -59,17 +59,24 @@ struct HeadReader {
             guard line > 0, bytes[line - 1] == ByteClass.carriageReturn else {
                 throw MalformedMessage("a line of the head ends without a carriage return")
             }
-            if line >= 3, bytes[line - 2] == ByteClass.lineFeed { return line + 1 }
+            if line >= 3, bytes[line - 2] == ByteClass.lineFeed {
+                try check(size: line + 1)
+                return line + 1
+            }
             if line == 1 { throw MalformedMessage("the head is empty") }
             at = line + 1
         }
-        guard bytes.count <= MessageHead.limit else {
+        try check(size: bytes.count)
+        return nil
+    }
+
+    private static func check(size: Int) throws(MalformedMessage) {
+        guard size <= MessageHead.limit else {
             throw MalformedMessage(
                 "the head is longer than \(MessageHead.limit) bytes",
                 status: 431
             )
         }
-        return nil
     }
 
     /// Reads the head of a request, which must be there as a whole.
