@@ -68,6 +68,7 @@ let package = Package(
         module("Linux", ["ChaosModel", "CLinux", "CPacketQueue"]),
         module("Resolver", ["ChaosModel", "CDatagrams", nioCore, nioPosix]),
         module("Targets", ["ChaosModel"]),
+        module("Containers", ["ChaosModel", httpClient, nioCore]),
         module("Faults", ["ChaosModel"]),
         module("Agent", ["ChaosModel", "ChaosTargets"]),
         module("Engine", ["ChaosModel", "ChaosSteadyState"]),
@@ -85,8 +86,8 @@ let package = Package(
         .executableTarget(
             name: "moonquake",
             dependencies: [
-                "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel",
-                "ChaosProxy", "ChaosReport",
+                "ChaosAgent", "ChaosContainers", "ChaosEngine", "ChaosFaults", "ChaosLinux",
+                "ChaosModel", "ChaosProxy", "ChaosReport",
                 "ChaosScript", "ChaosSteadyState", "ChaosTargets", argumentParser, nioCore,
                 nioPosix,
             ],
@@ -125,6 +126,11 @@ let package = Package(
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
         tests("Proxy", ["ChaosModel", "ChaosProxy", nioCore, nioEmbedded, nioPosix]),
+        tests(
+            "Containers",
+            ["ChaosContainers", "ChaosLinux", "ChaosModel", "ChaosTargets"]
+        ),
+        tests("Targets", ["ChaosModel", "ChaosSimulation", "ChaosTargets"]),
         tests("EndToEnd", ["ChaosModel", "moonquake"]),
         tests(
             "Script",

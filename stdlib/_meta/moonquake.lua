@@ -39,6 +39,7 @@ function target.host(options) end
 ---@field percent? string Hit this share of the matches, rounded down, chosen by the seed.
 ---@field at_least? integer Hit at least this many even if a share rounds below it.
 ---@field except? string|string[] Leave out targets of these names.
+---@field if_absent? "fail"|"ok" What to do when nothing matches: "fail", or "ok" to go on without this fault. Default: "fail".
 
 ---Network namespaces by name.
 ---@param options moonquake.target.netns
@@ -57,11 +58,42 @@ function target.netns(options) end
 ---@field percent? string Hit this share of the matches, rounded down, chosen by the seed.
 ---@field at_least? integer Hit at least this many even if a share rounds below it.
 ---@field except? string|string[] Leave out targets of these names.
+---@field if_absent? "fail"|"ok" What to do when nothing matches: "fail", or "ok" to go on without this fault. Default: "fail".
 
 ---Processes by id, name, command line, executable, owner, listening port or control group.
 ---@param options moonquake.target.process
 ---@return moonquake.Target
 function target.process(options) end
+
+---@class moonquake.target.container
+---@field name? string|string[] Names of containers; `*` and `?` stand for any text and any character.
+---@field label? string|string[] Labels that it must have, all of them: `name=value`, or `name` for any value.
+---@field image? string The image, with or without registry and tag; `*` and `?` as in names.
+---@field id? string|string[] Ids of containers, or their first 6 characters and more.
+---@field socket? string The engine's socket; without it $DOCKER_HOST, or Docker's and Podman's usual ones, all that are there.
+---@field count? integer Hit this many of the matches, chosen by the seed.
+---@field percent? string Hit this share of the matches, rounded down, chosen by the seed.
+---@field at_least? integer Hit at least this many even if a share rounds below it.
+---@field except? string|string[] Leave out targets of these names.
+---@field if_absent? "fail"|"ok" What to do when nothing matches: "fail", or "ok" to go on without this fault. Default: "fail".
+
+---Containers of Docker or Podman by name, label, image or id.
+---@param options moonquake.target.container
+---@return moonquake.Target
+function target.container(options) end
+
+---@class moonquake.target.systemd
+---@field unit string|string[] Names of services, scopes or slices; `.service` may be left out; `*` and `?` as in file names; `worker@` stands for all instances of a template.
+---@field count? integer Hit this many of the matches, chosen by the seed.
+---@field percent? string Hit this share of the matches, rounded down, chosen by the seed.
+---@field at_least? integer Hit at least this many even if a share rounds below it.
+---@field except? string|string[] Leave out targets of these names.
+---@field if_absent? "fail"|"ok" What to do when nothing matches: "fail", or "ok" to go on without this fault. Default: "fail".
+
+---Units of systemd by name, through their control groups.
+---@param options moonquake.target.systemd
+---@return moonquake.Target
+function target.systemd(options) end
 
 metric = {}
 
@@ -201,14 +233,12 @@ function metric.lua(options) end
 
 fault = {}
 fault.network = {}
-fault.http = {}
-fault.grpc = {}
 fault.process = {}
 fault.cpu = {}
 fault.memory = {}
 
 ---@class moonquake.fault.network.latency
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field delay string How late packets are.
 ---@field jitter? string How far the delay varies around that, at most as far as the delay. Default: "0ms".
 ---@field correlation? string How far a packet's delay follows the one before. Default: "0%".
@@ -233,7 +263,7 @@ fault.memory = {}
 function fault.network.latency(options) end
 
 ---@class moonquake.fault.network.loss
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field percent? string The share of packets that is lost, each by itself.
 ---@field correlation? string How far a packet follows the one before. Default: "0%".
 ---@field gilbert_elliott? string|string[] Bursts, instead of percent: the chances to turn bad and to turn good again, then the loss in bad times (100%) and in good times (0%).
@@ -257,7 +287,7 @@ function fault.network.latency(options) end
 function fault.network.loss(options) end
 
 ---@class moonquake.fault.network.duplicate
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field percent string The share of packets that it happens to.
 ---@field correlation? string How far a packet follows the one before. Default: "0%".
 ---@field to? string|string[] Far ends: addresses, networks or host names (all their addresses), with a port or without.
@@ -279,7 +309,7 @@ function fault.network.loss(options) end
 function fault.network.duplicate(options) end
 
 ---@class moonquake.fault.network.corrupt
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field percent string The share of packets that it happens to.
 ---@field correlation? string How far a packet follows the one before. Default: "0%".
 ---@field to? string|string[] Far ends: addresses, networks or host names (all their addresses), with a port or without.
@@ -301,7 +331,7 @@ function fault.network.duplicate(options) end
 function fault.network.corrupt(options) end
 
 ---@class moonquake.fault.network.reorder
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field percent string The share of packets that it happens to.
 ---@field correlation? string How far a packet follows the one before. Default: "0%".
 ---@field delay? string How long the packets wait that are overtaken. Default: "10ms".
@@ -324,7 +354,7 @@ function fault.network.corrupt(options) end
 function fault.network.reorder(options) end
 
 ---@class moonquake.fault.network.bandwidth
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field rate string The most bits a second, in each direction.
 ---@field burst? string How much may go at once after a pause; without it what goes in 10ms, at least ten full packets.
 ---@field limit? string How much may wait before the rest is lost; without it what goes in 200ms, at least the burst.
@@ -347,7 +377,7 @@ function fault.network.reorder(options) end
 function fault.network.bandwidth(options) end
 
 ---@class moonquake.fault.network.partition
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field to? string|string[] Far ends: addresses, networks or host names (all their addresses), with a port or without.
 ---@field from? string|string[] Near ends: only packets of these addresses, with a port or without.
 ---@field port? integer|integer[] Ports of the far ends, TCP and UDP.
@@ -365,138 +395,8 @@ function fault.network.bandwidth(options) end
 ---@return moonquake.Fault
 function fault.network.partition(options) end
 
----@class moonquake.fault.http.latency
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
----@field delay string How much later an answer begins; its bytes then come as fast as ever.
----@field jitter? string How far the delay varies around that, evenly, at most as far as the delay. Default: "0ms".
----@field port integer The port that requests go to, of the service itself.
----@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
----@field method? string|string[] Only requests with these methods.
----@field path? string Only requests with this path, without its query; * stands for any text.
----@field host? string Only requests for this host, without its port; * stands for any text.
----@field match_headers? table<string, string> Only requests with all of these headers; * in a value stands for any text.
----@field client? string|string[] Only requests from these addresses or networks.
----@field direction? "both"|"egress"|"ingress" Requests made in the target's namespace (egress), coming into it (ingress), or both. Default: "both".
----@field to? string|string[] Only requests to these addresses; without it, to any.
----@field listen? integer Listen on this port, to which you point the client, instead of redirecting.
----@field open_connections? "reset"|"leave" Whether connections that were open before are reset so that they come again, or left alone and not hit. Default: "reset".
----@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
-
----Delays the answers to HTTP requests.
----@param options moonquake.fault.http.latency
----@return moonquake.Fault
-function fault.http.latency(options) end
-
----@class moonquake.fault.http.error
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
----@field status? integer The status of the answer. Default: 503.
----@field body? string The body of the answer, at most 32 KiB; without it, none.
----@field headers? table<string, string> Headers of the answer; its length is added.
----@field port integer The port that requests go to, of the service itself.
----@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
----@field method? string|string[] Only requests with these methods.
----@field path? string Only requests with this path, without its query; * stands for any text.
----@field host? string Only requests for this host, without its port; * stands for any text.
----@field match_headers? table<string, string> Only requests with all of these headers; * in a value stands for any text.
----@field client? string|string[] Only requests from these addresses or networks.
----@field direction? "both"|"egress"|"ingress" Requests made in the target's namespace (egress), coming into it (ingress), or both. Default: "both".
----@field to? string|string[] Only requests to these addresses; without it, to any.
----@field listen? integer Listen on this port, to which you point the client, instead of redirecting.
----@field open_connections? "reset"|"leave" Whether connections that were open before are reset so that they come again, or left alone and not hit. Default: "reset".
----@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
-
----Answers HTTP requests with an error, without passing them on.
----@param options moonquake.fault.http.error
----@return moonquake.Fault
-function fault.http.error(options) end
-
----@class moonquake.fault.http.abort
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
----@field port integer The port that requests go to, of the service itself.
----@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
----@field method? string|string[] Only requests with these methods.
----@field path? string Only requests with this path, without its query; * stands for any text.
----@field host? string Only requests for this host, without its port; * stands for any text.
----@field match_headers? table<string, string> Only requests with all of these headers; * in a value stands for any text.
----@field client? string|string[] Only requests from these addresses or networks.
----@field direction? "both"|"egress"|"ingress" Requests made in the target's namespace (egress), coming into it (ingress), or both. Default: "both".
----@field to? string|string[] Only requests to these addresses; without it, to any.
----@field listen? integer Listen on this port, to which you point the client, instead of redirecting.
----@field open_connections? "reset"|"leave" Whether connections that were open before are reset so that they come again, or left alone and not hit. Default: "reset".
----@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
-
----Resets the connection of HTTP requests (HTTP/2: the stream), without passing them on.
----@param options moonquake.fault.http.abort
----@return moonquake.Fault
-function fault.http.abort(options) end
-
----@class moonquake.fault.http.bandwidth
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
----@field rate string The most bits a second.
----@field scope? "connection"|"aggregate" Whether each request has the rate for itself, or all that are hit share it (aggregate). Default: "connection".
----@field of? "response"|"request"|"both" Whose bytes are limited: of answers, of the bodies of requests, or both. Default: "response".
----@field port integer The port that requests go to, of the service itself.
----@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
----@field method? string|string[] Only requests with these methods.
----@field path? string Only requests with this path, without its query; * stands for any text.
----@field host? string Only requests for this host, without its port; * stands for any text.
----@field match_headers? table<string, string> Only requests with all of these headers; * in a value stands for any text.
----@field client? string|string[] Only requests from these addresses or networks.
----@field direction? "both"|"egress"|"ingress" Requests made in the target's namespace (egress), coming into it (ingress), or both. Default: "both".
----@field to? string|string[] Only requests to these addresses; without it, to any.
----@field listen? integer Listen on this port, to which you point the client, instead of redirecting.
----@field open_connections? "reset"|"leave" Whether connections that were open before are reset so that they come again, or left alone and not hit. Default: "reset".
----@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
-
----Limits the rate of HTTP answers or requests.
----@param options moonquake.fault.http.bandwidth
----@return moonquake.Fault
-function fault.http.bandwidth(options) end
-
----@class moonquake.fault.grpc.error
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
----@field code? "OK"|"CANCELLED"|"UNKNOWN"|"INVALID_ARGUMENT"|"DEADLINE_EXCEEDED"|"NOT_FOUND"|"ALREADY_EXISTS"|"PERMISSION_DENIED"|"RESOURCE_EXHAUSTED"|"FAILED_PRECONDITION"|"ABORTED"|"OUT_OF_RANGE"|"UNIMPLEMENTED"|"INTERNAL"|"UNAVAILABLE"|"DATA_LOSS"|"UNAUTHENTICATED" The status of the call. Default: "UNAVAILABLE".
----@field message? string The message of the status. Default: "injected by moonquake".
----@field port integer The port that requests go to, of the service itself.
----@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
----@field path? string Only requests with this path, without its query; * stands for any text.
----@field host? string Only requests for this host, without its port; * stands for any text.
----@field match_headers? table<string, string> Only requests with all of these headers; * in a value stands for any text.
----@field client? string|string[] Only requests from these addresses or networks.
----@field direction? "both"|"egress"|"ingress" Requests made in the target's namespace (egress), coming into it (ingress), or both. Default: "both".
----@field to? string|string[] Only requests to these addresses; without it, to any.
----@field listen? integer Listen on this port, to which you point the client, instead of redirecting.
----@field open_connections? "reset"|"leave" Whether connections that were open before are reset so that they come again, or left alone and not hit. Default: "reset".
----@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
-
----Answers gRPC calls with a status, without passing them on.
----@param options moonquake.fault.grpc.error
----@return moonquake.Fault
-function fault.grpc.error(options) end
-
----@class moonquake.fault.grpc.latency
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
----@field delay string How much later an answer begins; its bytes then come as fast as ever.
----@field jitter? string How far the delay varies around that, evenly, at most as far as the delay. Default: "0ms".
----@field port integer The port that requests go to, of the service itself.
----@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
----@field path? string Only requests with this path, without its query; * stands for any text.
----@field host? string Only requests for this host, without its port; * stands for any text.
----@field match_headers? table<string, string> Only requests with all of these headers; * in a value stands for any text.
----@field client? string|string[] Only requests from these addresses or networks.
----@field direction? "both"|"egress"|"ingress" Requests made in the target's namespace (egress), coming into it (ingress), or both. Default: "both".
----@field to? string|string[] Only requests to these addresses; without it, to any.
----@field listen? integer Listen on this port, to which you point the client, instead of redirecting.
----@field open_connections? "reset"|"leave" Whether connections that were open before are reset so that they come again, or left alone and not hit. Default: "reset".
----@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
-
----Delays the answers to gRPC calls; a stream's messages then come as fast as ever.
----@param options moonquake.fault.grpc.latency
----@return moonquake.Fault
-function fault.grpc.latency(options) end
-
 ---@class moonquake.fault.process.pause
----@field target moonquake.Target What to hit: target.process.
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
 
 ---Stops a process with SIGSTOP and continues it at the end.
@@ -505,7 +405,7 @@ function fault.grpc.latency(options) end
 function fault.process.pause(options) end
 
 ---@class moonquake.fault.process.kill
----@field target moonquake.Target What to hit: target.process.
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
 ---@field signal? "ABRT"|"HUP"|"INT"|"KILL"|"QUIT"|"SEGV"|"TERM"|"USR1"|"USR2" The signal. Default: "KILL".
 ---@field restart? string At rollback: "none", "supervised" (check that a supervisor brought it back), or the arguments of a command that starts it. Default: "none".
 ---@field restart_within? string How long the process may take to be back at rollback. Default: "10s".
@@ -517,7 +417,7 @@ function fault.process.pause(options) end
 function fault.process.kill(options) end
 
 ---@class moonquake.fault.cpu.limit
----@field target moonquake.Target What to hit: target.process.
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
 ---@field quota string The processor time that the group may use, in percent of one processor.
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
 
@@ -527,7 +427,7 @@ function fault.process.kill(options) end
 function fault.cpu.limit(options) end
 
 ---@class moonquake.fault.memory.limit
----@field target moonquake.Target What to hit: target.process.
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
 ---@field limit string The memory that the group may use, page cache included.
 ---@field below_use? boolean Allow a limit below what is in use: the kernel takes pages away at once, and kills when it cannot. Default: false.
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
@@ -538,7 +438,7 @@ function fault.cpu.limit(options) end
 function fault.memory.limit(options) end
 
 ---@class moonquake.fault.noop
----@field target moonquake.Target What to hit: target.host, target.netns, target.process.
+---@field target moonquake.Target What to hit: target.host, target.netns, target.process, target.container, target.systemd.
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
 
 ---Changes nothing: for trying scripts, policies and installations.

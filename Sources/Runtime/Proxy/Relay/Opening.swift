@@ -9,6 +9,7 @@ final class Opening: Dialogue {
 
     private unowned let relay: Relay
     private var stash: ByteBuffer?
+    private var greeting: ByteBuffer?
     private var failure: String?
 
     init(_ relay: Relay) { self.relay = relay }
@@ -17,7 +18,13 @@ final class Opening: Dialogue {
 
     func receive(_ bytes: ByteBuffer, from side: Side) {
         guard side == .client else {
-            // Who speaks first as a server does not speak HTTP.
+            if Self.looksLikeSettings(bytes) {
+                // A server of HTTP/2 may speak first; what it is, the client's preface will tell.
+                greeting = bytes
+                relay.hold(.server, .answer)
+                return
+            }
+            // Who speaks first otherwise does not speak HTTP.
             relay.host.counters.other.add(1, ordering: .relaxed)
             become(Tunnel(relay), bytes, from: .server)
             return
@@ -67,6 +74,19 @@ final class Opening: Dialogue {
         relay.become(next)
         if let failure { next.upstreamFailed(failure) }
         next.receive(bytes, from: side)
+        if let greeting { next.receive(greeting, from: .server) }
+        relay.release(.server, .answer)
+    }
+
+    /// Whether bytes begin as a SETTINGS frame does, as far as they go.
+    private static func looksLikeSettings(_ bytes: ByteBuffer) -> Bool {
+        let start = Array(bytes.readableBytesView.prefix(9))
+        let isOther = zip(start, [0, nil, nil, 4, 0, 0, 0, 0, 0] as [UInt8?]).contains {
+            byte,
+            expected in
+            expected.map { $0 != byte } ?? false
+        }
+        return !isOther
     }
 }
 
