@@ -23,13 +23,13 @@ enum RedirectText {
             text.chain("nat_out", "nat hook output priority \(natPriority)")
             text.rule("nat_out", ours)
             for match in matches(plan, senders: senders(plan)) {
-                text.rule("nat_out", "\(match.text) counter redirect to :\(match.listener)")
+                text.rule("nat_out", "\(match.text)\(match.opening) counter redirect to :\(match.listener)")
             }
         }
         if plan.takesIncoming {
             text.chain("nat_in", "nat hook prerouting priority \(natPriority)")
             for match in matches(plan, senders: [""]) {
-                text.rule("nat_in", "\(match.text) counter redirect to :\(match.listener)")
+                text.rule("nat_in", "\(match.text)\(match.opening) counter redirect to :\(match.listener)")
             }
         }
         if !plan.cuts.isEmpty { text.addCuts(plan) }
@@ -63,6 +63,9 @@ enum RedirectText {
     private struct Match {
         var text: String
         var listener: Int
+        /// For TCP, the first packet of a connection only: where nothing was tracked before, the kernel takes a packet of
+        /// a connection that is open for a new one, and to redirect it would break the connection.
+        var opening: String
     }
 
     private struct Table {
@@ -140,7 +143,11 @@ enum RedirectText {
                     redirect.destinations.isEmpty
                     ? "" : "\(family) daddr \(set(redirect.destinations)) "
                 let port = "\(redirect.transport.rawValue) dport \(set(redirect.ports))"
-                return Match(text: "\(sender)\(far)\(port)", listener: redirect.listener)
+                return Match(
+                    text: "\(sender)\(far)\(port)",
+                    listener: redirect.listener,
+                    opening: redirect.transport == .tcp ? " tcp flags & (syn | ack) == syn" : ""
+                )
             }
         }
     }
