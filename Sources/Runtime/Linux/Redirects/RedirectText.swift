@@ -23,13 +23,19 @@ enum RedirectText {
             text.chain("nat_out", "nat hook output priority \(natPriority)")
             text.rule("nat_out", ours)
             for match in matches(plan, senders: senders(plan)) {
-                text.rule("nat_out", "\(match.text)\(match.opening) counter redirect to :\(match.listener)")
+                text.rule(
+                    "nat_out",
+                    "\(match.text)\(match.opening) counter redirect to :\(match.listener)"
+                )
             }
         }
         if plan.takesIncoming {
             text.chain("nat_in", "nat hook prerouting priority \(natPriority)")
             for match in matches(plan, senders: [""]) {
-                text.rule("nat_in", "\(match.text)\(match.opening) counter redirect to :\(match.listener)")
+                text.rule(
+                    "nat_in",
+                    "\(match.text)\(match.opening) counter redirect to :\(match.listener)"
+                )
             }
         }
         if !plan.cuts.isEmpty { text.addCuts(plan) }
