@@ -42,6 +42,7 @@ check: test lint ## what CI runs
 bench: setup ## measures, beside peers, and prints ratios
 	swift build -c release $(SWIFT_FLAGS) --static-swift-stdlib --product moonquake
 	bench/run.sh
+	bench/proxy.py .build/release/moonquake worker requests
 
 install: setup ## installs a release build below PREFIX (/usr/local)
 	swift build -c release $(SWIFT_FLAGS) --static-swift-stdlib --product moonquake

@@ -34,7 +34,9 @@ let argumentParser = Target.Dependency.product(
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -50,6 +52,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2"),
@@ -85,6 +88,7 @@ let package = Package(
             ["ChaosModel", "ChaosSteadyState", "CMail", httpClient, nioCore, subprocess, system]
         ),
         module("Report", ["ChaosGameDay", "ChaosModel"]),
+        module("Proxy", ["ChaosModel", nioCore, nioPosix, nioHPACK]),
         module("Simulation", ["ChaosModel"]),
         module(
             "SteadyState",
@@ -96,10 +100,21 @@ let package = Package(
         .executableTarget(
             name: "moonquake",
             dependencies: [
-                "ChaosAgent", "ChaosContainers", "ChaosEngine", "ChaosFaults", "ChaosGameDay",
+                "ChaosAgent",
+                "ChaosContainers",
+                "ChaosEngine",
+                "ChaosFaults",
+                "ChaosGameDay",
                 "ChaosLinux",
-                "ChaosModel", "ChaosReport",
-                "ChaosScript", "ChaosSteadyState", "ChaosTargets", argumentParser,
+                "ChaosModel",
+                "ChaosProxy",
+                "ChaosReport",
+                "ChaosScript",
+                "ChaosSteadyState",
+                "ChaosTargets",
+                argumentParser,
+                nioCore,
+                nioPosix,
             ],
             swiftSettings: settings
         ),
@@ -143,6 +158,7 @@ let package = Package(
         tests("GameDay", ["ChaosGameDay", "ChaosLinux", "ChaosModel", subprocess, system]),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
+        tests("Proxy", ["ChaosModel", "ChaosProxy", nioCore, nioEmbedded, nioPosix]),
         tests(
             "Containers",
             ["ChaosContainers", "ChaosLinux", "ChaosModel", "ChaosTargets"]

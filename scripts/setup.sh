@@ -13,6 +13,8 @@ packages=(
   nginx-light redis-server prometheus # the real services of demo and tests
   curl python3 lua-check              # clients, and the Lua linter
   python3-aiosmtpd openssl            # a mail server for the tests, and its certificate
+  haproxy wrk                         # the proxy's peers and load in bench/
+  python3-grpcio nghttp2-server       # real peers of the proxy in its tests
   qemu-system-x86 mmdebstrap cpio     # the lab: a kernel that has everything,
   busybox-static kmod zstd xz-utils   # and what it boots
 )

@@ -13,6 +13,7 @@ extension Kernel {
         groups: LinuxControlGroups(),
         packets: LinuxPacketFilter(),
         shaping: LinuxTrafficShaper(worker: WorkerCommand.Kind.queue.command),
+        requests: LinuxRequestFaults(worker: WorkerCommand.Kind.requests.command),
         network: LinuxNetwork(),
         host: LinuxHost(),
         time: LinuxTime(),

@@ -99,6 +99,7 @@ enum SampleFault: String, CaseIterable, Sendable {
         killRestarted, cpuLimit, cpuLimitV1, memoryLimit, memoryLimitV1, fdExhaust, pidExhaust,
         pidExhaustOfUser,
         clockSkew, noop
+    case httpLatency, httpError, httpAbort, httpBandwidth, httpListen, grpcError, grpcLatency
 
     func prepare(_ kernel: SimulatedKernel) {
         kernel.change { world in
@@ -133,6 +134,21 @@ enum SampleFault: String, CaseIterable, Sendable {
                 target: TargetSelector(kind: .netns, options: ["name": "shop"]),
                 options: ["to": "db.test:5432"]
             )
+        case .httpLatency: Self.requests("http.latency", ["delay": "100ms", "jitter": "10ms"])
+        case .httpError:
+            Self.requests(
+                "http.error",
+                ["status": 500, "body": "no", "headers": .table(["Retry-After": "1"])]
+            )
+        case .httpAbort: Self.requests("http.abort", ["method": "GET", "path": "/api/*"])
+        case .httpBandwidth: Self.requests("http.bandwidth", ["rate": "1mbit", "of": "both"])
+        case .httpListen:
+            Self.requests(
+                "http.error",
+                ["listen": 8081, "to": "10.9.0.3", "client": "10.9.0.0/24"]
+            )
+        case .grpcError: Self.requests("grpc.error", ["code": "INTERNAL", "traffic": "5%"])
+        case .grpcLatency: Self.requests("grpc.latency", ["delay": "1s", "host": "*.test"])
         case .pause: FaultSpec(fault: "process.pause", target: Self.shop, options: [:])
         case .pauseTree:
             FaultSpec(fault: "process.pause", target: Self.shop, options: ["children": true])
@@ -193,6 +209,16 @@ enum SampleFault: String, CaseIterable, Sendable {
         "memory.limit_in_bytes": "9223372036854771712\n", "memory.usage_in_bytes": "1048576\n",
         "memory.failcnt": "0\n", "memory.oom_control": "oom_kill_disable 0\noom_kill 0\n",
     ]
+    private static func requests(
+        _ fault: String,
+        _ options: [String: ParameterValue]
+    ) -> FaultSpec {
+        FaultSpec(
+            fault: fault,
+            target: TargetSelector(kind: .netns, options: ["name": "shop"]),
+            options: options.merging(["port": 8080]) { $1 }
+        )
+    }
 
     private static let shop = TargetSelector(kind: .process, options: ["name": "shop"])
 

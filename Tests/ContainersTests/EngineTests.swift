@@ -18,6 +18,7 @@ struct `A container engine` {
             groups: LinuxControlGroups(),
             packets: LinuxPacketFilter(),
             shaping: LinuxTrafficShaper(worker: ["/bin/false"]),
+            requests: LinuxRequestFaults(worker: ["/bin/false"]),
             network: LinuxNetwork(),
             host: LinuxHost(),
             time: LinuxTime(),

@@ -36,6 +36,14 @@ struct ExperimentTests {
             faults: ["network.partition"]
         ),
         Expected(
+            file: "flaky-backend",
+            code: 3,
+            verdict: .deviated,
+            status: .aborted,
+            faults: ["http.error"]
+        ),
+        Expected(file: "slow-backend", faults: ["http.latency"]),
+        Expected(
             file: "prometheus-paused-target",
             code: 3,
             verdict: .deviated,

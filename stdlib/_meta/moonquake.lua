@@ -239,6 +239,8 @@ function metric.lua(options) end
 
 fault = {}
 fault.network = {}
+fault.http = {}
+fault.grpc = {}
 fault.process = {}
 fault.cpu = {}
 fault.memory = {}
@@ -407,6 +409,136 @@ function fault.network.bandwidth(options) end
 ---@param options moonquake.fault.network.partition
 ---@return moonquake.Fault
 function fault.network.partition(options) end
+
+---@class moonquake.fault.http.latency
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
+---@field delay string How much later an answer begins; its bytes then come as fast as ever.
+---@field jitter? string How far the delay varies around that, evenly, at most as far as the delay. Default: "0ms".
+---@field port integer The port that requests go to, of the service itself.
+---@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
+---@field method? string|string[] Only requests with these methods.
+---@field path? string Only requests with this path, without its query; * stands for any text.
+---@field host? string Only requests for this host, without its port; * stands for any text.
+---@field match_headers? table<string, string> Only requests with all of these headers; * in a value stands for any text.
+---@field client? string|string[] Only requests from these addresses or networks.
+---@field direction? "both"|"egress"|"ingress" Requests made in the target's namespace (egress), coming into it (ingress), or both. Default: "both".
+---@field to? string|string[] Only requests to these addresses; without it, to any.
+---@field listen? integer Listen on this port, to which you point the client, instead of redirecting.
+---@field open_connections? "reset"|"leave" Whether connections that were open before are reset so that they come again, or left alone and not hit. Default: "reset".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Delays the answers to HTTP requests.
+---@param options moonquake.fault.http.latency
+---@return moonquake.Fault
+function fault.http.latency(options) end
+
+---@class moonquake.fault.http.error
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
+---@field status? integer The status of the answer. Default: 503.
+---@field body? string The body of the answer, at most 32 KiB; without it, none.
+---@field headers? table<string, string> Headers of the answer; its length is added.
+---@field port integer The port that requests go to, of the service itself.
+---@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
+---@field method? string|string[] Only requests with these methods.
+---@field path? string Only requests with this path, without its query; * stands for any text.
+---@field host? string Only requests for this host, without its port; * stands for any text.
+---@field match_headers? table<string, string> Only requests with all of these headers; * in a value stands for any text.
+---@field client? string|string[] Only requests from these addresses or networks.
+---@field direction? "both"|"egress"|"ingress" Requests made in the target's namespace (egress), coming into it (ingress), or both. Default: "both".
+---@field to? string|string[] Only requests to these addresses; without it, to any.
+---@field listen? integer Listen on this port, to which you point the client, instead of redirecting.
+---@field open_connections? "reset"|"leave" Whether connections that were open before are reset so that they come again, or left alone and not hit. Default: "reset".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Answers HTTP requests with an error, without passing them on.
+---@param options moonquake.fault.http.error
+---@return moonquake.Fault
+function fault.http.error(options) end
+
+---@class moonquake.fault.http.abort
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
+---@field port integer The port that requests go to, of the service itself.
+---@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
+---@field method? string|string[] Only requests with these methods.
+---@field path? string Only requests with this path, without its query; * stands for any text.
+---@field host? string Only requests for this host, without its port; * stands for any text.
+---@field match_headers? table<string, string> Only requests with all of these headers; * in a value stands for any text.
+---@field client? string|string[] Only requests from these addresses or networks.
+---@field direction? "both"|"egress"|"ingress" Requests made in the target's namespace (egress), coming into it (ingress), or both. Default: "both".
+---@field to? string|string[] Only requests to these addresses; without it, to any.
+---@field listen? integer Listen on this port, to which you point the client, instead of redirecting.
+---@field open_connections? "reset"|"leave" Whether connections that were open before are reset so that they come again, or left alone and not hit. Default: "reset".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Resets the connection of HTTP requests (HTTP/2: the stream), without passing them on.
+---@param options moonquake.fault.http.abort
+---@return moonquake.Fault
+function fault.http.abort(options) end
+
+---@class moonquake.fault.http.bandwidth
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
+---@field rate string The most bits a second.
+---@field scope? "connection"|"aggregate" Whether each request has the rate for itself, or all that are hit share it (aggregate). Default: "connection".
+---@field of? "response"|"request"|"both" Whose bytes are limited: of answers, of the bodies of requests, or both. Default: "response".
+---@field port integer The port that requests go to, of the service itself.
+---@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
+---@field method? string|string[] Only requests with these methods.
+---@field path? string Only requests with this path, without its query; * stands for any text.
+---@field host? string Only requests for this host, without its port; * stands for any text.
+---@field match_headers? table<string, string> Only requests with all of these headers; * in a value stands for any text.
+---@field client? string|string[] Only requests from these addresses or networks.
+---@field direction? "both"|"egress"|"ingress" Requests made in the target's namespace (egress), coming into it (ingress), or both. Default: "both".
+---@field to? string|string[] Only requests to these addresses; without it, to any.
+---@field listen? integer Listen on this port, to which you point the client, instead of redirecting.
+---@field open_connections? "reset"|"leave" Whether connections that were open before are reset so that they come again, or left alone and not hit. Default: "reset".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Limits the rate of HTTP answers or requests.
+---@param options moonquake.fault.http.bandwidth
+---@return moonquake.Fault
+function fault.http.bandwidth(options) end
+
+---@class moonquake.fault.grpc.error
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
+---@field code? "OK"|"CANCELLED"|"UNKNOWN"|"INVALID_ARGUMENT"|"DEADLINE_EXCEEDED"|"NOT_FOUND"|"ALREADY_EXISTS"|"PERMISSION_DENIED"|"RESOURCE_EXHAUSTED"|"FAILED_PRECONDITION"|"ABORTED"|"OUT_OF_RANGE"|"UNIMPLEMENTED"|"INTERNAL"|"UNAVAILABLE"|"DATA_LOSS"|"UNAUTHENTICATED" The status of the call. Default: "UNAVAILABLE".
+---@field message? string The message of the status. Default: "injected by moonquake".
+---@field port integer The port that requests go to, of the service itself.
+---@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
+---@field path? string Only requests with this path, without its query; * stands for any text.
+---@field host? string Only requests for this host, without its port; * stands for any text.
+---@field match_headers? table<string, string> Only requests with all of these headers; * in a value stands for any text.
+---@field client? string|string[] Only requests from these addresses or networks.
+---@field direction? "both"|"egress"|"ingress" Requests made in the target's namespace (egress), coming into it (ingress), or both. Default: "both".
+---@field to? string|string[] Only requests to these addresses; without it, to any.
+---@field listen? integer Listen on this port, to which you point the client, instead of redirecting.
+---@field open_connections? "reset"|"leave" Whether connections that were open before are reset so that they come again, or left alone and not hit. Default: "reset".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Answers gRPC calls with a status, without passing them on.
+---@param options moonquake.fault.grpc.error
+---@return moonquake.Fault
+function fault.grpc.error(options) end
+
+---@class moonquake.fault.grpc.latency
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
+---@field delay string How much later an answer begins; its bytes then come as fast as ever.
+---@field jitter? string How far the delay varies around that, evenly, at most as far as the delay. Default: "0ms".
+---@field port integer The port that requests go to, of the service itself.
+---@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
+---@field path? string Only requests with this path, without its query; * stands for any text.
+---@field host? string Only requests for this host, without its port; * stands for any text.
+---@field match_headers? table<string, string> Only requests with all of these headers; * in a value stands for any text.
+---@field client? string|string[] Only requests from these addresses or networks.
+---@field direction? "both"|"egress"|"ingress" Requests made in the target's namespace (egress), coming into it (ingress), or both. Default: "both".
+---@field to? string|string[] Only requests to these addresses; without it, to any.
+---@field listen? integer Listen on this port, to which you point the client, instead of redirecting.
+---@field open_connections? "reset"|"leave" Whether connections that were open before are reset so that they come again, or left alone and not hit. Default: "reset".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Delays the answers to gRPC calls; a stream's messages then come as fast as ever.
+---@param options moonquake.fault.grpc.latency
+---@return moonquake.Fault
+function fault.grpc.latency(options) end
 
 ---@class moonquake.fault.process.pause
 ---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.

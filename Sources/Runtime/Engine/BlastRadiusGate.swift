@@ -81,7 +81,9 @@ package struct BlastRadiusGate: Sendable {
         _ spec: FaultSpec,
         descriptor: FaultDescriptor?
     ) throws(DefinitionError) -> FaultSpec {
-        guard radius.traffic < 1, spec.fault.hasPrefix("network.") else { return spec }
+        guard radius.traffic < 1, Self.families.contains(where: spec.fault.hasPrefix) else {
+            return spec
+        }
         let most = MetricUnit.share.spelled(radius.traffic)
         guard descriptor?.parameters.contains(where: { $0.name == Self.traffic }) == true else {
             throw refusal(
@@ -101,6 +103,8 @@ package struct BlastRadiusGate: Sendable {
     }
 
     private static let traffic = "traffic"
+    /// The families of faults that have traffic to hit.
+    private static let families = ["network.", "http.", "grpc."]
 
     private func atLeast(_ spec: FaultSpec) -> Int {
         guard case .number(let number) = spec.target.options[TargetOptions.atLeast.name] else {

@@ -46,6 +46,8 @@ package struct Kernel: Sendable {
     package var packets: any PacketFilterPort
     /// Impairments of packets.
     package var shaping: any TrafficShapingPort
+    /// Faults of HTTP and gRPC requests.
+    package var requests: any RequestFaultPort
     /// Network namespaces and names.
     package var network: any NetworkPort
     /// The host itself.
@@ -61,6 +63,7 @@ package struct Kernel: Sendable {
         groups: any ControlGroupPort,
         packets: any PacketFilterPort,
         shaping: any TrafficShapingPort,
+        requests: any RequestFaultPort,
         network: any NetworkPort,
         host: any HostPort,
         time: any TimePort,
@@ -74,6 +77,7 @@ package struct Kernel: Sendable {
         self.clocks = clocks
         self.packets = packets
         self.shaping = shaping
+        self.requests = requests
         self.network = network
         self.host = host
         self.time = time

@@ -47,6 +47,7 @@ package final class SimulatedKernel: Sendable {
             groups: self,
             packets: self,
             shaping: self,
+            requests: self,
             network: self,
             host: self,
             time: time,
@@ -125,6 +126,7 @@ package final class SimulatedKernel: Sendable {
             $0.bootID += "+"
             $0.world.tables = [:]
             $0.world.shapes = [:]
+            $0.world.requests = [:]
             $0.world.processes = $0.world.processes.filter { $0.key == 1 }
             $0.world.add(pid: 42, name: "moonquake")
         }
@@ -353,6 +355,33 @@ extension SimulatedKernel: TrafficShapingPort {
     ) async throws(KernelError) -> ShapingCount? {
         try call("shapingCount") { state throws(KernelError) in
             state.world.shapes[namespace.inode]?[name] == nil ? nil : ShapingCount(matched: 3)
+        }
+    }
+}
+
+extension SimulatedKernel: RequestFaultPort {
+    package func redirectObstacle() throws(KernelError) -> String? {
+        try call("redirectObstacle") { state throws(KernelError) in
+            state.engines.working.contains(.nftOwner) ? nil : "no nft"
+        }
+    }
+
+    package func begin(_ fault: RequestFault) async throws(KernelError) {
+        try call("beginRequests") { state throws(KernelError) in
+            state.world.requests[fault.rule.name] = fault
+        }
+    }
+
+    package func count(_ fault: RequestFault) async throws(KernelError) -> RequestCount? {
+        try call("countRequests") { state throws(KernelError) in
+            guard state.world.requests[fault.rule.name] != nil else { return nil }
+            return state.world.requestCount
+        }
+    }
+
+    package func end(_ fault: RequestFault) async throws(KernelError) {
+        try call("endRequests") { state throws(KernelError) in
+            state.world.requests[fault.rule.name] = nil
         }
     }
 }

@@ -53,6 +53,10 @@ package struct SimulatedWorld: Sendable, Equatable {
     package var tables: [UInt64: [String: Table]] = [:]
     /// The impairments by namespace inode and name.
     package var shapes: [UInt64: [String: ShapingRules]] = [:]
+    /// The faults of requests in force, by name.
+    package var requests: [String: RequestFault] = [:]
+    /// What each of them has counted.
+    package var requestCount = RequestCount(seen: 4, matched: 3, hit: 2)
     /// The named namespaces; the agent's own has inode 1.
     package var namespaces: [String: UInt64] = [:]
     /// The addresses of host names.
@@ -151,6 +155,7 @@ package struct SimulatedWorld: Sendable, Equatable {
         clocks = [:]
         // What was stopped by a tracer goes on.
         for (pid, process) in processes where process.state == "t" { processes[pid]?.state = "S" }
+        requests = [:]
     }
 
     /// How this world differs from `other`, one line for each thing; empty when they are the same.
@@ -189,6 +194,11 @@ package struct SimulatedWorld: Sendable, Equatable {
             if names[0] != names[1] {
                 lines.append("shapes in \(namespace): \(names[0]) -> \(names[1])")
             }
+        }
+        if requests.keys.sorted() != other.requests.keys.sorted() {
+            lines.append(
+                "request faults: \(other.requests.keys.sorted()) -> \(requests.keys.sorted())"
+            )
         }
         return lines
     }

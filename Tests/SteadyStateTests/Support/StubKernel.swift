@@ -22,7 +22,7 @@ struct RealTime: TimePort {
 /// Ports that refuse everything.
 struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort,
     TrafficShapingPort,
-    NetworkPort,
+    NetworkPort, RequestFaultPort,
     HostPort
 {
     private let refusal = KernelError(.unsupported, "anything", "this kernel is a stub")
@@ -128,6 +128,10 @@ struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort,
         with engine: ShapingEngine,
         in namespace: NetworkNamespace
     ) async throws(KernelError) -> ShapingCount? { throw refusal }
+    func redirectObstacle() throws(KernelError) -> String? { throw refusal }
+    func begin(_ fault: RequestFault) async throws(KernelError) { throw refusal }
+    func count(_ fault: RequestFault) async throws(KernelError) -> RequestCount? { throw refusal }
+    func end(_ fault: RequestFault) async throws(KernelError) { throw refusal }
     func ownNamespace() throws(KernelError) -> NetworkNamespace { throw refusal }
     func namespace(named name: String) throws(KernelError) -> NetworkNamespace? { throw refusal }
     func namespace(of process: ProcessIdentity) throws(KernelError) -> NetworkNamespace {
@@ -174,6 +178,7 @@ extension SourceContext {
                 groups: nothing,
                 packets: nothing,
                 shaping: nothing,
+                requests: nothing,
                 network: nothing,
                 host: nothing,
                 time: time

@@ -63,6 +63,9 @@ package struct RedirectPlan: Sendable, Hashable, Codable {
     package var takesOutgoing: Bool
     /// What is refused beside: ports whose traffic would go around the listener.
     package var cuts: [RedirectCut]
+    /// Whether connections of TCP that were open before are reset at their next packet, so that they come again
+    /// by way of the listener: the kernel redirects only what is new.
+    package var resetsOpen: Bool
 
     /// Makes a plan; unless said otherwise for all traffic that is made in the namespace.
     package init(
@@ -71,7 +74,8 @@ package struct RedirectPlan: Sendable, Hashable, Codable {
         senders: RedirectSenders = RedirectSenders(),
         takesIncoming: Bool = false,
         takesOutgoing: Bool = true,
-        cuts: [RedirectCut] = []
+        cuts: [RedirectCut] = [],
+        resetsOpen: Bool = false
     ) {
         self.name = name
         self.redirects = redirects
@@ -79,6 +83,7 @@ package struct RedirectPlan: Sendable, Hashable, Codable {
         self.takesIncoming = takesIncoming
         self.takesOutgoing = takesOutgoing
         self.cuts = cuts
+        self.resetsOpen = resetsOpen
     }
 }
 

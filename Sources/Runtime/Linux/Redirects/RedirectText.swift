@@ -4,6 +4,7 @@
 //   zone_out, zone_in  before connection tracking: redirected UDP is tracked in a zone of its own
 //   nat_out, nat_in    before other NAT (-100): the redirects, counted by flow
 //   cut                what is refused beside
+//   reset_HOOK         connections that were open before
 
 import ChaosModel
 
@@ -22,16 +23,23 @@ enum RedirectText {
             text.chain("nat_out", "nat hook output priority \(natPriority)")
             text.rule("nat_out", ours)
             for match in matches(plan, senders: senders(plan)) {
-                text.rule("nat_out", "\(match.text) counter redirect to :\(match.listener)")
+                text.rule(
+                    "nat_out",
+                    "\(match.text)\(match.opening) counter redirect to :\(match.listener)"
+                )
             }
         }
         if plan.takesIncoming {
             text.chain("nat_in", "nat hook prerouting priority \(natPriority)")
             for match in matches(plan, senders: [""]) {
-                text.rule("nat_in", "\(match.text) counter redirect to :\(match.listener)")
+                text.rule(
+                    "nat_in",
+                    "\(match.text)\(match.opening) counter redirect to :\(match.listener)"
+                )
             }
         }
         if !plan.cuts.isEmpty { text.addCuts(plan) }
+        if plan.resetsOpen { text.addResets(plan) }
         return text.lines.joined(separator: "\n") + "\n"
     }
 
@@ -43,6 +51,7 @@ enum RedirectText {
         var chains = plan.takesOutgoing ? ["nat_out"] : []
         if plan.takesIncoming { chains += zones ? ["nat_in", "zone_in"] : ["nat_in"] }
         if !plan.cuts.isEmpty { chains.append("cut") }
+        if plan.resetsOpen { chains += resetHooks(plan).map { "reset_\($0)" } }
         if zones { chains.append("zone_out") }
         var lines = chains.map { "flush chain inet \(plan.name) \($0)" }
         if zones { lines.append("add rule inet \(plan.name) zone_out \(answers(of: plan))") }
@@ -60,6 +69,9 @@ enum RedirectText {
     private struct Match {
         var text: String
         var listener: Int
+        /// For TCP, the first packet of a connection only: where nothing was tracked before, the kernel takes a packet of
+        /// a connection that is open for a new one, and to redirect it would break the connection.
+        var opening: String
     }
 
     private struct Table {
@@ -100,6 +112,17 @@ enum RedirectText {
             }
         }
 
+        /// After the redirects (priority 0), what still goes to a redirected port was open before, or is ours.
+        mutating func addResets(_ plan: RedirectPlan) {
+            for hook in resetHooks(plan) {
+                chain("reset_\(hook)", "filter hook \(hook) priority 0")
+                rule("reset_\(hook)", ours)
+                for match in matches(plan, senders: hook == "output" ? senders(plan) : [""]) {
+                    rule("reset_\(hook)", "\(match.text) counter reject with tcp reset")
+                }
+            }
+        }
+
         mutating func addCuts(_ plan: RedirectPlan) {
             chain("cut", "filter hook output priority \(zonePriority)")
             rule("cut", ours)
@@ -112,6 +135,11 @@ enum RedirectText {
         }
     }
 
+    /// Where connections that were open before pass.
+    private static func resetHooks(_ plan: RedirectPlan) -> [String] {
+        (plan.takesOutgoing ? ["output"] : []) + (plan.takesIncoming ? ["input", "forward"] : [])
+    }
+
     /// Each redirect for each sender; a redirect for any destination is one rule for both families.
     private static func matches(_ plan: RedirectPlan, senders: [String]) -> [Match] {
         plan.redirects.flatMap { redirect in
@@ -121,7 +149,11 @@ enum RedirectText {
                     redirect.destinations.isEmpty
                     ? "" : "\(family) daddr \(set(redirect.destinations)) "
                 let port = "\(redirect.transport.rawValue) dport \(set(redirect.ports))"
-                return Match(text: "\(sender)\(far)\(port)", listener: redirect.listener)
+                return Match(
+                    text: "\(sender)\(far)\(port)",
+                    listener: redirect.listener,
+                    opening: redirect.transport == .tcp ? " tcp flags & (syn | ack) == syn" : ""
+                )
             }
         }
     }

@@ -1,0 +1,281 @@
+// One connection of a client and its connection to the upstream: reading with back-pressure in both directions,
+// writing, holding, closing. What is said is the business of a `Dialogue`.
+
+import ChaosModel
+import NIOCore
+import NIOPosix
+
+/// A pair of connections on one event loop.
+final class Relay {
+    /// Why nothing is read from an end for now.
+    struct Holds: OptionSet {
+        let rawValue: UInt8
+        /// The other end does not take what was written.
+        static let full = Holds(rawValue: 1)
+        /// The upstream is not there yet.
+        static let connecting = Holds(rawValue: 2)
+        /// A fault delays or paces.
+        static let fault = Holds(rawValue: 4)
+        /// The answer to what was asked before is not there yet.
+        static let answer = Holds(rawValue: 8)
+        /// The client does not take what we answer ourselves.
+        static let ours = Holds(rawValue: 16)
+    }
+
+    private struct End {
+        var context: ChannelHandlerContext?
+        var holds: Holds = []
+        var wantsRead = false
+        var hasEnded = false
+        var isDirty = false
+        var isFinishing = false
+    }
+
+    private enum Upstream {
+        case connecting, connected
+        case failed(String)
+    }
+
+    /// How long an end may take what it was sent before it is closed.
+    private static let patience = TimeAmount.seconds(10)
+
+    let host: RelayHost
+    let client: NetworkAddress?
+    private var clientEnd = End()
+    private var serverEnd = End()
+    private var upstream = Upstream.connecting
+    private var waiting: [ByteBuffer] = []
+    private var dialogue: (any Dialogue)?
+    private var isClosed = false
+    private var isDispatching = false
+    /// The position in the host's list.
+    var index = -1
+
+    init(host: RelayHost, client: NetworkAddress?) {
+        self.host = host
+        self.client = client
+    }
+
+    // MARK: The ends
+
+    /// The client's connection is there.
+    func started(_ context: ChannelHandlerContext) {
+        clientEnd.context = context
+        host.add(self)
+        dialogue = Opening(self)
+        upstream = .connecting
+        host.connect(self, from: context.channel)
+    }
+
+    /// The upstream's connection is there.
+    func connected(_ context: ChannelHandlerContext) {
+        guard !isClosed else {
+            context.close(promise: nil)
+            return
+        }
+        serverEnd.context = context
+        upstream = .connected
+        for bytes in waiting { context.write(NIOAny(bytes), promise: nil) }
+        if !waiting.isEmpty { context.flush() }
+        waiting = []
+        release(.client, .connecting)
+        if serverEnd.isFinishing { context.close(mode: .output, promise: nil) }
+    }
+
+    /// The upstream cannot be reached.
+    func failed(_ reason: String) {
+        guard !isClosed else { return }
+        upstream = .failed(reason)
+        waiting = []
+        dispatch { $0.upstreamFailed(reason) }
+        release(.client, .connecting)
+    }
+
+    func received(_ bytes: ByteBuffer, from side: Side) {
+        guard !isClosed else { return }
+        dispatch { $0.receive(bytes, from: side) }
+    }
+
+    func ended(_ side: Side) {
+        guard !isClosed, !self[side].hasEnded else { return }
+        self[side].hasEnded = true
+        dispatch { $0.ended(side) }
+    }
+
+    /// A connection broke or was closed: the other one is closed too, after what it was sent.
+    func gone(_ side: Side, _ error: (any Error)? = nil) {
+        self[side].context = nil
+        guard !isClosed else { return }
+        if error == nil { ended(side) }
+        close(reset: error != nil)
+    }
+
+    func wantsRead(_ side: Side) -> Bool {
+        guard self[side].holds.isEmpty else {
+            self[side].wantsRead = true
+            return false
+        }
+        return true
+    }
+
+    func writabilityChanged(_ side: Side, _ isWritable: Bool) {
+        guard isWritable else { return hold(side.other, .full) }
+        release(side.other, .full)
+        if side == .client { release(.client, .ours) }
+    }
+
+    // MARK: For dialogues
+
+    var loop: any EventLoop { host.loop }
+
+    /// Why the upstream is not there; nil while it is, or may come.
+    var upstreamFailure: String? {
+        if case .failed(let reason) = upstream { reason } else { nil }
+    }
+
+    /// Whether an end has said all it will.
+    func hasEnded(_ side: Side) -> Bool { self[side].hasEnded }
+
+    /// Whether what was put aside from an end must wait.
+    func isHeld(_ side: Side) -> Bool { !self[side].holds.isEmpty }
+
+    /// Tells the dialogue that an end had ended before it took over.
+    func dialogueEnded(_ side: Side) { dispatch { $0.ended(side) } }
+
+    /// Hands over to another dialogue.
+    func become(_ next: any Dialogue) { dialogue = next }
+
+    /// Sends bytes to an end.
+    func write(_ bytes: ByteBuffer, to side: Side) {
+        guard !isClosed, bytes.readableBytes > 0, !self[side].isFinishing else { return }
+        if case .failed = upstream, side == .server { return }
+        if side == .server, serverEnd.context == nil {
+            waiting.append(bytes)
+            hold(.client, .connecting)
+            return
+        }
+        self[side].context?.write(NIOAny(bytes), promise: nil)
+        self[side].isDirty = true
+        if !isDispatching { flush() }
+    }
+
+    /// Reads no more from an end until this reason is released.
+    func hold(_ side: Side, _ reason: Holds) { self[side].holds.insert(reason) }
+
+    /// Hears nothing more from the client while it does not take what we answer ourselves.
+    func holdWhileFull() {
+        if let channel = clientEnd.context?.channel, !channel.isWritable { hold(.client, .ours) }
+    }
+
+    /// Ends a reason to hold.
+    func release(_ side: Side, _ reason: Holds) {
+        guard !isClosed, self[side].holds.contains(reason) else { return }
+        self[side].holds.remove(reason)
+        guard self[side].holds.isEmpty else { return }
+        dispatch { $0.resumed(side) }
+        guard !isClosed, self[side].holds.isEmpty, self[side].wantsRead else { return }
+        self[side].wantsRead = false
+        self[side].context?.read()
+    }
+
+    /// Runs something later, unless the relay is closed by then.
+    func later(_ delay: TimeAmount, _ body: @escaping () -> Void) {
+        host.loop.assumeIsolated().scheduleTask(in: delay) { [weak self] in
+            guard let self, !isClosed else { return }
+            body()
+        }
+    }
+
+    /// Says no more to an end; what it says is still taken.
+    func finish(_ side: Side) {
+        guard !isClosed, !self[side].isFinishing else { return }
+        flush()
+        self[side].isFinishing = true
+        self[side].context?.close(mode: .output, promise: nil)
+    }
+
+    /// Says no more to the client, drops what it still says, and closes soon.
+    ///
+    /// Closing at once with unread bytes would reset the connection under the answer (RFC 9112, section 9.6).
+    func finishAndLinger() {
+        guard !isClosed else { return }
+        become(Deaf(self))
+        finish(.client)
+        if clientEnd.hasEnded {
+            close()
+            return
+        }
+        later(.seconds(2)) { [weak self] in self?.close() }
+    }
+
+    /// Ends both connections; with `reset` the client sees a reset.
+    func close(reset: Bool = false) {
+        guard !isClosed else { return }
+        if !reset { flush() }
+        isClosed = true
+        waiting = []
+        host.remove(self)
+        dialogue = nil
+        for side in [Side.client, .server] {
+            guard let context = self[side].context else { continue }
+            self[side].context = nil
+            if reset {
+                let socket = context.channel as? any SocketOptionProvider
+                _ = socket?.setSoLinger(NIOLinger(l_onoff: 1, l_linger: 0))
+                context.close(promise: nil)
+            } else {
+                closeGently(context)
+            }
+        }
+    }
+
+    /// Closes for draining, at once if nothing is under way.
+    func drain() {
+        dispatch { $0.drain() }
+        if dialogue?.isIdle ?? true { close() }
+    }
+
+    // MARK: Inside
+
+    /// Closes after what was written has gone out, or after a while.
+    private func closeGently(_ context: ChannelHandlerContext) {
+        let pending = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
+        guard let pending, pending > 0 else {
+            context.close(promise: nil)
+            return
+        }
+        let patience = host.loop.assumeIsolated().scheduleTask(in: Self.patience) {
+            context.close(promise: nil)
+        }
+        context.close(mode: .output).assumeIsolated().whenComplete { _ in
+            patience.cancel()
+            context.close(promise: nil)
+        }
+    }
+
+    private func dispatch(_ body: (any Dialogue) -> Void) {
+        guard let dialogue else { return }
+        guard !isDispatching else { return body(dialogue) }
+        isDispatching = true
+        body(dialogue)
+        isDispatching = false
+        flush()
+    }
+
+    private func flush() {
+        if clientEnd.isDirty {
+            clientEnd.isDirty = false
+            clientEnd.context?.flush()
+        }
+        if serverEnd.isDirty {
+            serverEnd.isDirty = false
+            serverEnd.context?.flush()
+        }
+    }
+
+    private subscript(side: Side) -> End {
+        get { side == .client ? clientEnd : serverEnd }
+        set { if side == .client { clientEnd = newValue } else { serverEnd = newValue } }
+        _modify { if side == .client { yield &clientEnd } else { yield &serverEnd } }
+    }
+}

@@ -1,0 +1,65 @@
+// A rate of bytes: a bucket that fills with time and holds a tenth of a second's worth.
+
+import NIOCore
+import Synchronization
+
+/// Says how many bytes may go now.
+protocol Pace: AnyObject {
+    /// Takes up to `wanted` bytes; 0 means none for `pause`.
+    func take(_ wanted: Int, now: NIODeadline) -> Int
+    /// How long to wait when nothing was left.
+    var pause: TimeAmount { get }
+}
+
+/// The bucket.
+struct ByteBucket {
+    private let bytesPerSecond: Double
+    private let capacity: Double
+    private var level: Double
+    private var filledAt: NIODeadline?
+
+    init(bytesPerSecond: Double) {
+        self.bytesPerSecond = bytesPerSecond
+        capacity = max(1, bytesPerSecond / 20)
+        level = capacity
+    }
+
+    mutating func take(_ wanted: Int, now: NIODeadline) -> Int {
+        if let filledAt {
+            let seconds = Double((now - filledAt).nanoseconds) / 1e9
+            level = min(capacity, level + max(0, seconds) * bytesPerSecond)
+        }
+        filledAt = now
+        let taken = min(wanted, Int(level))
+        level -= Double(taken)
+        return taken
+    }
+
+    /// The time until some bytes are there: 10 ms' worth, or one.
+    var pause: TimeAmount {
+        let bytes = max(1, bytesPerSecond / 100)
+        return .nanoseconds(Int64(bytes / bytesPerSecond * 1e9) + 1)
+    }
+}
+
+/// The rate of one request.
+final class OwnPace: Pace {
+    private var bucket: ByteBucket
+
+    init(bytesPerSecond: Double) { bucket = ByteBucket(bytesPerSecond: bytesPerSecond) }
+
+    func take(_ wanted: Int, now: NIODeadline) -> Int { bucket.take(wanted, now: now) }
+    var pause: TimeAmount { bucket.pause }
+}
+
+/// The rate that all requests of a rule share, on all loops.
+final class SharedPace: Pace, Sendable {
+    private let bucket: Mutex<ByteBucket>
+
+    init(bytesPerSecond: Double) { bucket = Mutex(ByteBucket(bytesPerSecond: bytesPerSecond)) }
+
+    func take(_ wanted: Int, now: NIODeadline) -> Int {
+        bucket.withLock { $0.take(wanted, now: now) }
+    }
+    var pause: TimeAmount { bucket.withLock { $0.pause } }
+}

@@ -1,0 +1,278 @@
+// The worker that relays HTTP and gRPC, for all namespaces of an agent: it owns the proxies and the tables that redirect
+// to them, so that both end with it, however it ends.
+//
+// One station for each port of a namespace has the proxy; each lease has a rule there and a table of its own. So faults
+// on one port compose, and each ends by itself.
+
+import ChaosLinux
+import ChaosModel
+import ChaosProxy
+import Glibc
+import NIOCore
+import NIOPosix
+
+/// The leases of the worker; used by one task.
+final class RequestWorker {
+    private struct Key: Hashable {
+        var namespace: UInt64
+        var port: Int
+        var listens: Bool
+    }
+
+    /// The proxy of a port, and who uses it.
+    private struct Station {
+        var way: RequestWay
+        var group: MultiThreadedEventLoopGroup
+        var proxy: RequestProxy
+        var port: Int
+        var plans: [String: RedirectPlan] = [:]
+        var leases: Set<String> = []
+    }
+
+    /// How long connections may take to come to an end when the last fault of a port ends.
+    private static let patience = Duration.seconds(5)
+
+    private let redirects = LinuxRedirects()
+    private var stations: [Key: Station] = [:]
+
+    /// Serves the agent until it is gone.
+    static func serve() async throws(KernelError) {
+        let server = try WorkerServer()
+        let worker = RequestWorker()
+        try await server.serve { (call: RequestCall) throws(KernelError) in
+            switch call {
+            case .begin(let fault):
+                try await worker.begin(fault)
+                return RequestReply()
+            case .count(let fault):
+                return RequestReply(count: try worker.count(fault))
+            case .end(let fault):
+                try await worker.end(fault)
+                return RequestReply()
+            }
+        }
+    }
+
+    private func key(_ fault: RequestFault) -> Key {
+        switch fault.way {
+        case .redirect(let redirect):
+            Key(namespace: fault.namespace.inode, port: redirect.port, listens: false)
+        case .listen(let port, _, _):
+            Key(namespace: fault.namespace.inode, port: port, listens: true)
+        }
+    }
+
+    private func begin(_ fault: RequestFault) async throws(KernelError) {
+        let key = key(fault)
+        let name = fault.rule.name
+        let station = try await station(for: fault)
+        try await Self.run("begin \(name)") { try await station.proxy.add(fault.rule) }
+        stations[key, default: station].leases.insert(name)
+        guard case .redirect(let redirect) = fault.way else { return }
+        let plan = Self.plan(name, redirect, to: station.port)
+        do throws(KernelError) {
+            try redirects.add(plan, in: fault.namespace)
+        } catch {
+            try await leave(key, name)
+            throw error
+        }
+        stations[key]?.plans[name] = plan
+    }
+
+    private func count(_ fault: RequestFault) throws(KernelError) -> RequestCount? {
+        guard let station = stations[key(fault)], station.leases.contains(fault.rule.name),
+            let count = station.proxy.count(fault.rule.name)
+        else { return nil }
+        guard case .redirect = fault.way else { return count }
+        let table = try redirects.count(fault.rule.name, in: fault.namespace)
+        return table == nil ? nil : count
+    }
+
+    private func end(_ fault: RequestFault) async throws(KernelError) {
+        let key = key(fault)
+        let name = fault.rule.name
+        guard let station = stations[key], station.leases.contains(name) else { return }
+        try await Self.run("end \(name)") { try await station.proxy.remove(name) }
+        if let plan = station.plans[name], station.leases.count == 1 {
+            // New connections go direct from here on; the translation of open ones must outlive them.
+            try redirects.drain(plan, in: fault.namespace)
+        }
+        if station.leases.count == 1 {
+            try await Self.run("drain \(name)") {
+                _ = try await station.proxy.drain(within: Self.patience)
+            }
+        }
+        if station.plans[name] != nil { try redirects.remove(name, in: fault.namespace) }
+        try await leave(key, name)
+    }
+
+    /// Forgets a lease, and closes its station when it was the last there.
+    private func leave(_ key: Key, _ name: String) async throws(KernelError) {
+        guard var station = stations[key] else { return }
+        station.leases.remove(name)
+        station.plans[name] = nil
+        guard station.leases.isEmpty else {
+            stations[key] = station
+            return
+        }
+        stations[key] = nil
+        try await Self.run("close the proxy of \(name)") {
+            try await station.proxy.close()
+            try await station.group.shutdownGracefully()
+        }
+    }
+
+    // MARK: Stations
+
+    /// The station of a fault's port, made when there is none.
+    private func station(for fault: RequestFault) async throws(KernelError) -> Station {
+        if let known = stations[key(fault)] {
+            guard known.way == fault.way else {
+                throw KernelError(
+                    .failed,
+                    "begin \(fault.rule.name)",
+                    "another fault is on this port already, with another `to`, `direction`, `open_connections` or "
+                        + "`upstream`: these must be the same"
+                )
+            }
+            return known
+        }
+        let threads = max(1, System.coreCount)
+        // A thread is in the namespace of the thread that starts it.
+        let group = try LinuxNamespaces.within(fault.namespace) {
+            MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        }
+        do throws(KernelError) {
+            return try await Self.open(fault, group)
+        } catch {
+            try await Self.run("close the threads of \(fault.rule.name)") {
+                try await group.shutdownGracefully()
+            }
+            throw error
+        }
+    }
+
+    private static func open(
+        _ fault: RequestFault,
+        _ group: MultiThreadedEventLoopGroup
+    ) async throws(KernelError) -> Station {
+        switch fault.way {
+        case .listen(let port, let upstream, let upstreamPort):
+            let address = try address(upstream, upstreamPort)
+            let proxy = RequestProxy(
+                group: group,
+                upstream: .fixed(address),
+                mark: RedirectMark.value
+            )
+            let bound = try await run("listen on port \(port)") {
+                try await proxy.listen(on: SocketAddress(ipAddress: "0.0.0.0", port: port))
+            }
+            return Station(way: fault.way, group: group, proxy: proxy, port: bound.port ?? port)
+        case .redirect(let redirect):
+            let proxy = RequestProxy(group: group, upstream: .original, mark: RedirectMark.value)
+            let ports = try LinuxNamespaces.within(fault.namespace) { () throws(KernelError) in
+                try ListenerPorts.candidates()
+            }
+            let port = try await listen(proxy, redirect, ports)
+            return Station(way: fault.way, group: group, proxy: proxy, port: port)
+        }
+    }
+
+    /// Listens where redirected connections arrive, on the first port that is free in both families.
+    private static func listen(
+        _ proxy: RequestProxy,
+        _ redirect: RequestRedirect,
+        _ ports: [Int]
+    ) async throws(KernelError) -> Int {
+        // What comes in is redirected to an address of the interface, what is made here to the loopback.
+        let addresses =
+            redirect.takesIncoming ? ["0.0.0.0", "::"] : ["127.0.0.1", "::1"]
+        var last = KernelError(.failed, "listen on a port", "none was found")
+        for port in ports {
+            do throws(KernelError) {
+                _ = try await run("listen on port \(port)") {
+                    try await proxy.listen(on: SocketAddress(ipAddress: addresses[0], port: port))
+                }
+                // Where there is no IPv6, there is nothing of it to redirect either.
+                _ = try? await proxy.listen(
+                    on: SocketAddress(ipAddress: addresses[1], port: port)
+                )
+                return port
+            } catch {
+                last = error
+            }
+        }
+        throw last
+    }
+
+    private static func plan(_ name: String, _ redirect: RequestRedirect, to port: Int)
+        -> RedirectPlan
+    {
+        let families = Dictionary(grouping: redirect.destinations, by: \.isIPv6)
+        let redirects =
+            families.isEmpty
+            ? [Redirect(.tcp, ports: [redirect.port], to: port)]
+            : families.sorted { !$0.key && $1.key }.map {
+                Redirect(.tcp, ports: [redirect.port], destinations: $0.value, to: port)
+            }
+        return RedirectPlan(
+            name: name,
+            redirects: redirects,
+            takesIncoming: redirect.takesIncoming,
+            takesOutgoing: redirect.takesOutgoing,
+            resetsOpen: redirect.resetsOpen
+        )
+    }
+
+    private static func address(
+        _ address: NetworkAddress,
+        _ port: Int
+    ) throws(KernelError) -> SocketAddress {
+        do {
+            return try SocketAddress(packedIPAddress: ByteBuffer(bytes: address.bytes), port: port)
+        } catch {
+            throw KernelError(.failed, "pass on to \(address):\(port)", "\(error)")
+        }
+    }
+
+    /// Turns NIO's errors into the kernel's.
+    private static func run<Value: Sendable>(
+        _ operation: String,
+        _ body: () async throws -> Value
+    ) async throws(KernelError) -> Value {
+        do {
+            return try await body()
+        } catch let error as IOError {
+            throw KernelError(.failed, operation, String(cString: strerror(error.errnoCode)))
+        } catch {
+            throw KernelError(.failed, operation, "\(error)")
+        }
+    }
+}
+
+/// Ports for listeners that the kernel does not give to outgoing connections by chance.
+enum ListenerPorts {
+    /// Some ports to try, outside of ip_local_port_range, in the network namespace of the calling thread.
+    static func candidates() throws(KernelError) -> [Int] {
+        var range = 32768...60999
+        if let file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r") {
+            defer { fclose(file) }
+            var numbers: (Int32, Int32) = (0, 0)
+            let count = withUnsafeMutablePointer(to: &numbers.0) { low in
+                withUnsafeMutablePointer(to: &numbers.1) { high in
+                    withVaList([low, high]) { vfscanf(file, "%d %d", $0) }
+                }
+            }
+            if count == 2, numbers.0 < numbers.1 { range = Int(numbers.0)...Int(numbers.1) }
+        }
+        let allowed = (10_000...65_000).filter { !range.contains($0) }
+        guard !allowed.isEmpty else {
+            throw KernelError(
+                .failed,
+                "find a port to listen on",
+                "ip_local_port_range leaves none between 10000 and 65000"
+            )
+        }
+        return (0..<64).compactMap { _ in allowed.randomElement() }
+    }
+}
