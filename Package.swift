@@ -82,7 +82,7 @@ let package = Package(
             name: "moonquake",
             dependencies: [
                 "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel",
-                "ChaosReport",
+                "ChaosReport", "ChaosResolver",
                 "ChaosScript", "ChaosSteadyState", "ChaosTargets", argumentParser,
             ],
             swiftSettings: settings

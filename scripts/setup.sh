@@ -10,6 +10,7 @@ packages=(
   libnftables1 nftables iptables      # network faults, and their tests
   iproute2 iputils-ping procps        # namespaces for demo and tests
   nginx-light redis-server prometheus # the real services of demo and tests
+  dnsmasq-base bind9-dnsutils dnsperf # a resolver, its client, and the DNS benchmark
   curl python3 lua-check              # clients, and the Lua linter
   qemu-system-x86 mmdebstrap cpio     # the lab: a kernel that has everything,
   busybox-static kmod zstd xz-utils   # and what it boots

@@ -11,7 +11,10 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -42,8 +45,26 @@ bool clinux_serves(int socket_file) {
     return serves;
 }
 
-int clinux_become_target(int network, int mounts, int root, unsigned user) {
+// As `ip netns exec` does: the files of a folder stand for those of the same name in /etc, in a mount namespace of ours.
+static int lay_over(const char *folder) {
+    static const char *const names[] = {"resolv.conf", "hosts", "nsswitch.conf"};
+    if (unshare(CLONE_FS) != 0 || unshare(CLONE_NEWNS) != 0) return errno;
+    if (mount("", "/", "none", MS_SLAVE | MS_REC, NULL) != 0) return errno;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char from[512], to[64];
+        if (snprintf(from, sizeof from, "%s/%s", folder, names[i]) >= (int)sizeof from) return ENAMETOOLONG;
+        snprintf(to, sizeof to, "/etc/%s", names[i]);
+        if (access(from, F_OK) == 0 && mount(from, to, "none", MS_BIND, NULL) != 0) return errno;
+    }
+    return 0;
+}
+
+int clinux_become_target(int network, const char *overlay, int mounts, int root, unsigned user) {
     if (network >= 0 && setns(network, CLONE_NEWNET) != 0) return errno;
+    if (overlay != NULL && access(overlay, F_OK) == 0) {
+        int problem = lay_over(overlay);
+        if (problem != 0) return problem;
+    }
     if (mounts >= 0) {
         // The folder of the process is shared by its threads, and a thread that shares it cannot move.
         if (unshare(CLONE_FS) != 0 || setns(mounts, CLONE_NEWNS) != 0) return errno;

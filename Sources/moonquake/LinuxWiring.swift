@@ -10,7 +10,11 @@ extension Kernel {
     static let linux = Kernel(
         processes: LinuxProcesses(),
         packets: LinuxPacketFilter(),
-        shaping: LinuxTrafficShaper(worker: [OwnProgram.path, "worker", "queue"]),
+        shaping: LinuxTrafficShaper(worker: WorkerCommand.Kind.queue.command),
+        names: LinuxNameFaults(
+            responder: WorkerCommand.Kind.resolver.command,
+            lookup: WorkerCommand.Kind.lookup.command
+        ),
         network: LinuxNetwork(),
         host: LinuxHost(),
         time: LinuxTime()

@@ -123,7 +123,7 @@ struct FaultContractTests {
         for case let file as URL in files where file.pathExtension == "swift" {
             let text = try String(contentsOf: file, encoding: .utf8)
             declared +=
-                text.components(separatedBy: "package struct ").filter { declaration in
+                text.components(separatedBy: "package struct ").dropFirst().filter { declaration in
                     declaration.prefix { $0 != "{" }.hasSuffix("Fault ")
                 }.count
         }

@@ -95,6 +95,7 @@ private final class EventRelay: Sendable {
 /// One spec of each fault, over a machine that has a target for it.
 enum SampleFault: String, CaseIterable, Sendable {
     case latency, partition, partitionJournaled, pause, kill, killSupervised, killRestarted, noop
+    case dnsError, dnsSpoof, dnsDelay, dnsDrop, dnsResolvConf, dnsHosts
 
     func prepare(_ kernel: SimulatedKernel) {
         kernel.change { world in
@@ -123,6 +124,23 @@ enum SampleFault: String, CaseIterable, Sendable {
                 target: TargetSelector(kind: .netns, options: ["name": "shop"]),
                 options: ["to": "db.test:5432"]
             )
+        case .dnsError: Self.dns("error", ["names": ["db.test", "*.shop.test"], "traffic": "50%"])
+        case .dnsSpoof: Self.dns("spoof", ["names": "db.test", "addresses": ["9.9.9.9", "::9"]])
+        case .dnsDelay: Self.dns("delay", ["names": "*", "except": "ok.test", "delay": "1s"])
+        case .dnsDrop:
+            Self.dns("drop", ["names": "*", "types": "A", "user": "root", "dot": "reset"])
+        case .dnsResolvConf:
+            FaultSpec(
+                fault: "dns.error",
+                target: Self.shop,
+                options: ["names": "*", "method": "resolv_conf"]
+            )
+        case .dnsHosts:
+            FaultSpec(
+                fault: "dns.spoof",
+                target: Self.shop,
+                options: ["names": "db.test", "addresses": "9.9.9.9", "method": "hosts"]
+            )
         case .pause: FaultSpec(fault: "process.pause", target: Self.shop, options: [:])
         case .kill: FaultSpec(fault: "process.kill", target: Self.shop, options: [:])
         case .killSupervised:
@@ -139,6 +157,14 @@ enum SampleFault: String, CaseIterable, Sendable {
             )
         case .noop: FaultSpec(fault: "noop", target: Self.shop, options: [:])
         }
+    }
+
+    private static func dns(_ kind: String, _ options: [String: ParameterValue]) -> FaultSpec {
+        FaultSpec(
+            fault: "dns.\(kind)",
+            target: TargetSelector(kind: .netns, options: ["name": "shop"]),
+            options: options
+        )
     }
 
     private static let shop = TargetSelector(kind: .process, options: ["name": "shop"])

@@ -80,6 +80,7 @@ struct `Keys of the report` {
         fault.outcome = .reverted
         fault.seen = "x"
         fault.revertTookMs = 1
+        fault.endedEarly = RunReport.EarlyEnd(atMs: 1, seen: "x")
         let section = try #require(Document("docs/report.md").section("### faults"))
         #expect(Set(firstColumn(of: section)) == (try Self.keys(of: fault)))
     }

@@ -17,8 +17,8 @@ package actor Agent {
         var isSettled = false
         var revert: Task<RevertRecord, Never>?
         var timer: Task<Void, Never>?
-        /// Waits for the end of the process that is hit.
-        var watch: Task<Void, Never>?
+        /// Wait for the end of the process that is hit, and of what carries the fault.
+        var watches: [Task<Void, Never>] = []
     }
 
     typealias InjectionResult = Result<LeaseRecord, FaultError>

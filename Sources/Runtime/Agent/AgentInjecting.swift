@@ -191,7 +191,7 @@ extension Agent {
                 throw await undoPartial([lease], after: AgentFailure(error))
             }
             startTimer(of: lease, after: deadline)
-            startWatch(of: lease, for: deadline)
+            startWatches(of: lease, for: deadline)
             return record
         case .failure(let error):
             let failure = AgentFailure(error, fault: spec.fault, at: spec.location)

@@ -33,7 +33,7 @@ extension Agent {
     private func carryOut(_ lease: Lease) async -> RevertRecord {
         if !lease.isSettled { _ = await lease.injection.value }
         lease.timer?.cancel()
-        leases[lease.order.lease]?.watch?.cancel()
+        for watch in leases[lease.order.lease]?.watches ?? [] { watch.cancel() }
         let record = await lease.order.carryOut(on: kernel)
         // The fault is back whether or not that can be written down; the next recovery would find the same.
         try? journal?.reverted(record.lease, outcome: record.outcome, seen: record.seen)
@@ -67,23 +67,32 @@ extension Agent {
         closeJournal()
     }
 
-    /// Tells when the process of a lease ends while the fault is on; one that is meant to end is not watched.
-    func startWatch(of lease: LeaseID, for span: Duration) {
-        guard let order = leases[lease]?.order, case .process(_, let process) = order.target,
+    /// Tells when the process of a lease, or what carries its fault, ends while the fault is on; a process that is
+    /// meant to end is not watched.
+    func startWatches(of lease: LeaseID, for span: Duration) {
+        guard let order = leases[lease]?.order else { return }
+        let kernel = kernel
+        let carrier = Task { [weak self] in
+            guard let seen = await order.fault.endedEarly(order.undo, kernel) else { return }
+            await self?.tell(.endedEarly(lease, seen), of: lease)
+        }
+        leases[lease]?.watches = [carrier]
+        guard case .process(_, let process) = order.target,
             order.fault.descriptor.holder != .nothing
         else { return }
-        let kernel = kernel
-        leases[lease]?.watch = Task { [weak self] in
+        let target = Task { [weak self] in
             guard (try? await kernel.processes.ended(process, within: span)) == true,
                 !Task.isCancelled
             else { return }
-            await self?.tellGone(lease, "\(order.target) ended while the fault was on")
+            let seen = "\(order.target) ended while the fault was on"
+            await self?.tell(.targetGone(lease, seen), of: lease)
         }
+        leases[lease]?.watches.append(target)
     }
 
-    private func tellGone(_ lease: LeaseID, _ seen: String) {
+    private func tell(_ event: AgentEvent, of lease: LeaseID) {
         guard leases[lease] != nil, leases[lease]?.revert == nil else { return }
-        emit(.targetGone(lease, seen))
+        emit(event)
     }
 
     func startTimer(of lease: LeaseID, after span: Duration) {

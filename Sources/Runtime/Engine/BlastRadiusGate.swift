@@ -80,7 +80,7 @@ package struct BlastRadiusGate: Sendable {
         _ spec: FaultSpec,
         descriptor: FaultDescriptor?
     ) throws(DefinitionError) -> FaultSpec {
-        guard radius.traffic < 1, spec.fault.hasPrefix("network.") else { return spec }
+        guard radius.traffic < 1, Self.isTraffic(spec.fault) else { return spec }
         let most = MetricUnit.share.spelled(radius.traffic)
         guard descriptor?.parameters.contains(where: { $0.name == Self.traffic }) == true else {
             throw refusal(
@@ -100,6 +100,11 @@ package struct BlastRadiusGate: Sendable {
     }
 
     private static let traffic = "traffic"
+
+    /// Whether a fault hits traffic, of which there can be a share.
+    private static func isTraffic(_ fault: String) -> Bool {
+        ["network.", "dns."].contains { fault.hasPrefix($0) }
+    }
 
     private func atLeast(_ spec: FaultSpec) -> Int {
         guard case .number(let number) = spec.target.options[TargetOptions.atLeast.name] else {

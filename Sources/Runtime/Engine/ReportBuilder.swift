@@ -97,6 +97,7 @@ struct ReportBuilder {
             injectedMs: injection.atMs,
             injectedAt: Timestamp.iso8601(record.startedAtSeconds + injection.atMs / 1000)
         )
+        report.endedEarly = record.earlyEnds[lease.lease]
         guard let (revert, atMs) = record.reverts[lease.lease] else { return report }
         report.outcome = revert.outcome
         report.measured = revert.effect

@@ -88,6 +88,7 @@ struct RunOutcome {
                     record.reverts[$0.lease]?.record.effect?.hit == false
                 }
                 doubts += idle.map { "\(injection.spec.fault) on \($0.target): no traffic matched" }
+                doubts += injection.leases.compactMap { record.earlyEnd(of: $0.lease) }
             }
             let isJudged = record.metrics.contains { $0.healthy != nil } || !record.checks.isEmpty
             if !isJudged {

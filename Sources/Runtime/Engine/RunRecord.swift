@@ -23,6 +23,8 @@ struct RunRecord {
     var phases: [RunReport.PhaseRecord] = []
     var injections: [Injection] = []
     var reverts: [LeaseID: (record: RevertRecord, atMs: Double)] = [:]
+    /// What ended before it was put back, with how that was seen.
+    private(set) var earlyEnds: [LeaseID: RunReport.EarlyEnd] = [:]
     var samples: [String: [Sample]] = [:]
     var metrics: [MetricDefinition] = []
     var checks: [RunReport.CheckReport] = []
@@ -85,6 +87,24 @@ struct RunRecord {
         if reverts[revert.lease]?.record.outcome.isOver == true { return false }
         reverts[revert.lease] = (revert, offset(of: instant))
         return true
+    }
+
+    /// Notes that a fault ended by itself; returns it in words.
+    mutating func noteEnd(of lease: LeaseID, _ seen: String, at instant: Instant) -> String {
+        let end = RunReport.EarlyEnd(atMs: offset(of: instant), seen: seen)
+        earlyEnds[lease] = earlyEnds[lease] ?? end
+        return earlyEnd(of: lease) ?? seen
+    }
+
+    /// How a fault ended by itself, in words; nil if it did not.
+    func earlyEnd(of lease: LeaseID) -> String? {
+        guard let end = earlyEnds[lease] else { return nil }
+        let injection = injections.first { $0.leases.contains { $0.lease == lease } }
+        let record = injection?.leases.first { $0.lease == lease }
+        let subject =
+            record.map { "\(injection?.spec.fault ?? "") on \($0.target)" } ?? "lease \(lease)"
+        let after = injection.map { " after \(Duration.milliseconds(end.atMs - $0.atMs).spelled)" }
+        return "\(subject): the fault ended early\(after ?? ""): \(end.seen)"
     }
 
     /// Ends the last phase and begins the next.

@@ -339,4 +339,6 @@ package enum AgentEvent: Sendable, Hashable {
     case orphaned([RevertRecord])
     /// The target of a lease ended while the fault was on.
     case targetGone(LeaseID, String)
+    /// A fault ended by itself before it was put back: what carried it was killed.
+    case endedEarly(LeaseID, String)
 }

@@ -70,7 +70,7 @@ package enum AgentLine: Sendable, Hashable, Codable {
     }
 
     private enum EventName: String, Codable {
-        case expired, aborted, orphaned, targetGone = "target_gone"
+        case expired, aborted, orphaned, targetGone = "target_gone", endedEarly = "ended_early"
     }
 
     private struct Gone: Codable {
@@ -105,6 +105,8 @@ package enum AgentLine: Sendable, Hashable, Codable {
             case .orphaned: .orphaned(try body())
             case .targetGone:
                 { (gone: Gone) in .targetGone(gone.lease, gone.seen) }(try body())
+            case .endedEarly:
+                { (gone: Gone) in .endedEarly(gone.lease, gone.seen) }(try body())
             }
         self = .event(event)
     }
@@ -154,6 +156,7 @@ package enum AgentLine: Sendable, Hashable, Codable {
             try put(.aborted, records)
         case .orphaned(let records): try put(.orphaned, records)
         case .targetGone(let lease, let seen): try put(.targetGone, Gone(lease: lease, seen: seen))
+        case .endedEarly(let lease, let seen): try put(.endedEarly, Gone(lease: lease, seen: seen))
         }
     }
 }

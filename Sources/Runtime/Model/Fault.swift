@@ -252,6 +252,11 @@ package protocol Fault: Sendable {
     /// Measures just before the revert what the fault did while it was on.
     static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect
 
+    /// Waits until the fault has ended by itself, because what carries it is gone, and says how and when.
+    ///
+    /// Nil when that cannot happen, or when the fault was put back meanwhile.
+    static func endedEarly(_ undo: Undo, on kernel: Kernel) async -> String?
+
     /// Puts everything back.
     ///
     /// Idempotent; works in a fresh process.
@@ -259,6 +264,10 @@ package protocol Fault: Sendable {
 
     /// Measures again that everything is back.
     static func verifyReverted(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect
+}
+
+extension Fault {
+    package static func endedEarly(_ undo: Undo, on kernel: Kernel) async -> String? { nil }
 }
 
 /// Runs a kernel call and passes its error on as a fault's, with "gone" told apart.

@@ -8,6 +8,8 @@ package struct FaultType: Sendable {
     package let make: @Sendable (Parameters) throws(DefinitionError) -> FaultInstance
     /// Measures what the fault did, just before its revert.
     package let effect: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+    /// Waits until the fault has ended by itself, and says how.
+    package let endedEarly: @Sendable (ParameterValue, Kernel) async -> String?
     /// Puts everything back.
     package let revert: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Void
     /// Measures that everything is back.
@@ -20,6 +22,10 @@ package struct FaultType: Sendable {
         make = { parameters throws(DefinitionError) in FaultInstance(try F(parameters)) }
         effect = { undo, kernel throws(FaultError) in
             try await F.effect(try UndoValue.decode(undo), on: kernel)
+        }
+        endedEarly = { undo, kernel in
+            guard let undo: F.Undo = try? UndoValue.decode(undo) else { return nil }
+            return await F.endedEarly(undo, on: kernel)
         }
         revert = { undo, kernel throws(FaultError) in
             try await F.revert(try UndoValue.decode(undo), on: kernel)

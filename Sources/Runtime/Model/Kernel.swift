@@ -40,6 +40,8 @@ package struct Kernel: Sendable {
     package var packets: any PacketFilterPort
     /// Impairments of packets.
     package var shaping: any TrafficShapingPort
+    /// Faults of name resolution.
+    package var names: any NameFaultPort
     /// Network namespaces and names.
     package var network: any NetworkPort
     /// The host itself.
@@ -52,6 +54,7 @@ package struct Kernel: Sendable {
         processes: any ProcessPort,
         packets: any PacketFilterPort,
         shaping: any TrafficShapingPort,
+        names: any NameFaultPort,
         network: any NetworkPort,
         host: any HostPort,
         time: any TimePort
@@ -59,6 +62,7 @@ package struct Kernel: Sendable {
         self.processes = processes
         self.packets = packets
         self.shaping = shaping
+        self.names = names
         self.network = network
         self.host = host
         self.time = time

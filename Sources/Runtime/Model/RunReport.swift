@@ -167,6 +167,8 @@ package struct RunReport: Sendable, Hashable, Codable {
         /// What was measured after the revert.
         package var seen: String?
         package var revertTookMs: Double?
+        /// When and how it ended by itself; nil if it did not.
+        package var endedEarly: EarlyEnd?
 
         package init(
             _ lease: LeaseRecord,
@@ -183,6 +185,17 @@ package struct RunReport: Sendable, Hashable, Codable {
             verified = lease.effect
             self.injectedMs = injectedMs
             self.injectedAt = injectedAt
+        }
+    }
+
+    /// How a fault ended before it was put back.
+    package struct EarlyEnd: Sendable, Hashable, Codable {
+        package var atMs: Double
+        package var seen: String
+
+        package init(atMs: Double, seen: String) {
+            self.atMs = atMs
+            self.seen = seen
         }
     }
 

@@ -38,7 +38,15 @@ package final class SimulatedKernel: Sendable {
 
     /// The ports to it.
     package var kernel: Kernel {
-        Kernel(processes: self, packets: self, shaping: self, network: self, host: self, time: time)
+        Kernel(
+            processes: self,
+            packets: self,
+            shaping: self,
+            names: self,
+            network: self,
+            host: self,
+            time: time
+        )
     }
 
     /// The machine now.
@@ -102,6 +110,7 @@ package final class SimulatedKernel: Sendable {
             $0.bootID += "+"
             $0.world.tables = [:]
             $0.world.shapes = [:]
+            $0.world.names = $0.world.names.filter { $0.value.method != .redirect }
             $0.world.processes = $0.world.processes.filter { $0.key == 1 }
             $0.world.add(pid: 42, name: "moonquake")
         }
@@ -278,6 +287,44 @@ extension SimulatedKernel: TrafficShapingPort {
         try call("shapingCount") { state throws(KernelError) in
             state.world.shapes[namespace.inode]?[name] == nil ? nil : ShapingCount(matched: 3)
         }
+    }
+}
+
+extension SimulatedKernel: NameFaultPort {
+    package func survey(_ place: NamePlace) async throws(KernelError) -> NameSurvey {
+        try call("surveyNames") { state throws(KernelError) in
+            let resolver = NetworkAddress("10.9.0.53").map { [SocketEnd($0, port: 53)] } ?? []
+            return NameSurvey(
+                place: place,
+                resolvers: resolver,
+                notes: state.world.nameCaches,
+                redirectObstacle: state.engines.working.contains(.nftOwner) ? nil : "no nft"
+            )
+        }
+    }
+
+    package func begin(_ fault: NameFault) async throws(KernelError) {
+        try call("beginNames") { state throws(KernelError) in
+            state.world.names[fault.name] = fault
+        }
+    }
+
+    package func lookup(_ fault: NameFault) async throws(KernelError) -> String? {
+        try call("lookup") { state throws(KernelError) in "simulated" }
+    }
+
+    package func count(_ fault: NameFault) async throws(KernelError) -> NameCount? {
+        try call("countNames") { state throws(KernelError) in
+            guard state.world.names[fault.name] != nil else { return nil }
+            var count = NameCount()
+            (count.seen, count.matched, count.hit) = (4, 3, 2)
+            count.names = [NameCount.Tally(name: "db.test", matched: 3, hit: 2)]
+            return count
+        }
+    }
+
+    package func end(_ fault: NameFault) async throws(KernelError) {
+        try call("endNames") { state throws(KernelError) in state.world.names[fault.name] = nil }
     }
 }
 

@@ -32,6 +32,10 @@ package struct SimulatedWorld: Sendable, Equatable {
     package var tables: [UInt64: [String: Table]] = [:]
     /// The impairments by namespace inode and name.
     package var shapes: [UInt64: [String: ShapingRules]] = [:]
+    /// The faults of name resolution in force, by name.
+    package var names: [String: NameFault] = [:]
+    /// What a survey of name resolution finds in the way.
+    package var nameCaches: [String] = []
     /// The named namespaces; the agent's own has inode 1.
     package var namespaces: [String: UInt64] = [:]
     /// The addresses of host names.
@@ -82,6 +86,7 @@ package struct SimulatedWorld: Sendable, Equatable {
             self.tables[namespace] = tables.filter { $0.value.engine != .nftOwner }
         }
         shapes = [:]
+        names = names.filter { $0.value.method != .redirect }
     }
 
     /// How this world differs from `other`, one line for each thing; empty when they are the same.
@@ -109,6 +114,9 @@ package struct SimulatedWorld: Sendable, Equatable {
             if names[0] != names[1] {
                 lines.append("shapes in \(namespace): \(names[0]) -> \(names[1])")
             }
+        }
+        if names.keys.sorted() != other.names.keys.sorted() {
+            lines.append("name faults: \(other.names.keys.sorted()) -> \(names.keys.sorted())")
         }
         return lines
     }

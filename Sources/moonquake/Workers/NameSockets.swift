@@ -46,7 +46,12 @@ final class NameSockets: ResolverHost {
                 )
             )
             known.append(
-                Redirect(.udp, ports: [resolver.port], destinations: [resolver.address], to: bound.port)
+                Redirect(
+                    .udp,
+                    ports: [resolver.port],
+                    destinations: [resolver.address],
+                    to: bound.port
+                )
             )
         }
         self.known = known

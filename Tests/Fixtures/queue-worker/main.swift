@@ -1,5 +1,23 @@
-// The packet worker as a program of its own, for the tests: what `moonquake worker queue` runs.
+// Workers as a program of its own, for the tests: `queue` is what `moonquake worker queue` runs, `echo` has nothing
+// to do with faults.
 
 import ChaosLinux
+import ChaosModel
+import Glibc
 
-try await QueueWorker.serve()
+switch CommandLine.arguments.dropFirst().first {
+case "echo":
+    let server = try WorkerServer()
+    try await server.serve { (text: String) throws(KernelError) -> String in
+        switch text {
+        case "fail": throw KernelError(.unsupported, "echo", "asked to fail")
+        case "crash": exit(3)
+        case "parent": return String(getppid())
+        default:
+            server.say("heard \(text)")
+            return text
+        }
+    }
+default:
+    try await QueueWorker.serve()
+}

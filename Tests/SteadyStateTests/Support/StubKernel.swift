@@ -20,7 +20,9 @@ struct RealTime: TimePort {
 }
 
 /// Ports that refuse everything.
-struct NothingPort: ProcessPort, PacketFilterPort, TrafficShapingPort, NetworkPort, HostPort {
+struct NothingPort: ProcessPort, PacketFilterPort, TrafficShapingPort, NameFaultPort, NetworkPort,
+    HostPort
+{
     private let refusal = KernelError(.unsupported, "anything", "this kernel is a stub")
 
     func pids() throws(KernelError) -> [Int32] { throw refusal }
@@ -73,6 +75,11 @@ struct NothingPort: ProcessPort, PacketFilterPort, TrafficShapingPort, NetworkPo
         with engine: ShapingEngine,
         in namespace: NetworkNamespace
     ) async throws(KernelError) -> ShapingCount? { throw refusal }
+    func survey(_ place: NamePlace) async throws(KernelError) -> NameSurvey { throw refusal }
+    func begin(_ fault: NameFault) async throws(KernelError) { throw refusal }
+    func lookup(_ fault: NameFault) async throws(KernelError) -> String? { throw refusal }
+    func count(_ fault: NameFault) async throws(KernelError) -> NameCount? { throw refusal }
+    func end(_ fault: NameFault) async throws(KernelError) { throw refusal }
     func ownNamespace() throws(KernelError) -> NetworkNamespace { throw refusal }
     func namespace(named name: String) throws(KernelError) -> NetworkNamespace? { throw refusal }
     func namespace(of process: ProcessIdentity) throws(KernelError) -> NetworkNamespace {
@@ -109,6 +116,7 @@ extension SourceContext {
                 processes: nothing,
                 packets: nothing,
                 shaping: nothing,
+                names: nothing,
                 network: nothing,
                 host: nothing,
                 time: time

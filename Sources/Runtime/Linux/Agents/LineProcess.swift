@@ -13,29 +13,44 @@ package final class LineProcess: Sendable {
     /// What it says; ends when it is gone.
     package let lines: AsyncStream<String>
 
+    /// The process; nil when /proc did not show it.
+    let identity: ProcessIdentity?
+
     private let child: ReapOnce
     private let input: Int32
     private let writer: LineWriter
 
     /// Starts a program; the first argument is its name, and its standard error goes to `errorOutput`.
-    package init(_ path: String, _ arguments: [String], errorOutput: Int32) throws(KernelError) {
+    ///
+    /// A worker is started by a thread that lives as long as this process, so that it can end with it.
+    package init(
+        _ path: String,
+        _ arguments: [String],
+        errorOutput: Int32,
+        isWorker: Bool = false
+    ) throws(KernelError) {
         var toChild = try Pipe()
         var fromChild = try Pipe()
-        let pid = try Spawn.start(
-            path,
-            arguments,
-            input: toChild.read.number,
-            output: fromChild.write.number,
-            error: errorOutput,
-            newSession: true
-        )
+        let (input, output) = (toChild.read.number, fromChild.write.number)
+        let start = { @Sendable () throws(KernelError) -> pid_t in
+            try Spawn.start(
+                path,
+                arguments,
+                input: input,
+                output: output,
+                error: errorOutput,
+                newSession: true
+            )
+        }
+        let pid = isWorker ? try LastingThread.run(start) : try start()
+        identity = LinuxProcesses.identity(ofChild: pid)
         let child = ReapOnce(pid: pid)
         self.child = child
-        input = toChild.write.release()
-        let output = fromChild.read.release()
-        writer = LineWriter(input)
-        lines = try LineReader.lines(of: output) {
-            close(output)
+        self.input = toChild.write.release()
+        let said = fromChild.read.release()
+        writer = LineWriter(self.input)
+        lines = try LineReader.lines(of: said) {
+            close(said)
             child.reap()
         }
     }
@@ -47,6 +62,11 @@ package final class LineProcess: Sendable {
 
     /// Ends the child with SIGKILL, unless it has ended.
     package func kill() { child.kill() }
+
+    /// Waits for the end of a child, without keeping this object.
+    var ended: @Sendable () async -> ProgramEnd {
+        { [child] in await child.ended() }
+    }
 }
 
 /// The two ends of a pipe.
@@ -65,8 +85,13 @@ private struct Pipe: ~Copyable {
 
 /// A child that is waited for once, so that its pid is never signalled after it was given away.
 private final class ReapOnce: Sendable {
+    private struct State {
+        var end: ProgramEnd?
+        var waiting: [CheckedContinuation<ProgramEnd, Never>] = []
+    }
+
     private let pid: pid_t
-    private let isReaped = Mutex(false)
+    private let state = Mutex(State())
 
     init(pid: pid_t) { self.pid = pid }
 
@@ -74,15 +99,31 @@ private final class ReapOnce: Sendable {
         var info = siginfo_t()
         // Waits without taking the status away, so that a kill meanwhile still reaches this child.
         while waitid(P_PID, id_t(pid), &info, WEXITED | WNOWAIT) < 0, errno == EINTR {}
-        isReaped.withLock { isReaped in
-            Spawn.reap(pid)
-            isReaped = true
+        let (end, waiting) = state.withLock { state in
+            let end = ProgramEnd(
+                waitStatus: Spawn.reap(pid),
+                at: LinuxTime().secondsSince1970
+            )
+            state.end = end
+            defer { state.waiting = [] }
+            return (end, state.waiting)
         }
+        for continuation in waiting { continuation.resume(returning: end) }
     }
 
     func kill() {
-        isReaped.withLock { isReaped in
-            if !isReaped { _ = Glibc.kill(pid, SIGKILL) }
+        state.withLock { state in
+            if state.end == nil { _ = Glibc.kill(pid, SIGKILL) }
+        }
+    }
+
+    func ended() async -> ProgramEnd {
+        await withCheckedContinuation { continuation in
+            let end = state.withLock { state in
+                if state.end == nil { state.waiting.append(continuation) }
+                return state.end
+            }
+            if let end { continuation.resume(returning: end) }
         }
     }
 }

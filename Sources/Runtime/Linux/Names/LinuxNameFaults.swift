@@ -46,7 +46,8 @@ package final class LinuxNameFaults: NameFaultPort {
         let answer = try await ask("\(name).", fault)
         let wasAsked = try await responder.ask(.wasAsked(fault, name: name)).wasAsked == true
         guard wasAsked else {
-            let reason = answer.problem ?? answer.addresses ?? "no answer within \(Self.patience.spelled)"
+            let reason =
+                answer.problem ?? answer.addresses ?? "no answer within \(Self.patience.spelled)"
             return "but getaddrinfo from inside the target does not come to the fault (\(reason))"
         }
         return "getaddrinfo from inside the target comes to the fault"
@@ -87,7 +88,9 @@ package final class LinuxNameFaults: NameFaultPort {
         guard let name = fault.rule.exactNames.first, case .spoof(let list, _) = fault.rule.action
         else { return nil }
         let answer = try await ask(name, fault)
-        let found = Set((answer.addresses ?? "").split(separator: " ").compactMap { NetworkAddress(String($0)) })
+        let found = Set(
+            (answer.addresses ?? "").split(separator: " ").compactMap { NetworkAddress(String($0)) }
+        )
         guard !found.isEmpty, found == Set(list) else {
             let reason = answer.addresses ?? answer.problem ?? "no answer"
             return "but getaddrinfo from inside the target gives \(reason) for \(name)"
@@ -97,7 +100,10 @@ package final class LinuxNameFaults: NameFaultPort {
 
     /// Asks a process of its own, which is ended when it takes too long.
     private func ask(_ name: String, _ fault: NameFault) async throws(KernelError) -> LookupReply {
-        let worker = try WorkerClient<LookupCall, LookupReply>(lookupCommand, name: "the lookup worker")
+        let worker = try WorkerClient<LookupCall, LookupReply>(
+            lookupCommand,
+            name: "the lookup worker"
+        )
         let limit = Task {
             try await Task.sleep(for: Self.patience)
             worker.kill()
@@ -132,7 +138,10 @@ package final class LinuxNameFaults: NameFaultPort {
     private func responder() throws(KernelError) -> WorkerClient<NameCall, NameReply> {
         try state.withLock { state throws(KernelError) in
             if let responder = state.responder, !responder.isGone { return responder }
-            let started = try WorkerClient<NameCall, NameReply>(responderCommand, name: "the DNS responder")
+            let started = try WorkerClient<NameCall, NameReply>(
+                responderCommand,
+                name: "the DNS responder"
+            )
             state.responder = started
             return started
         }

@@ -29,11 +29,13 @@ package enum NameLookup {
         var root: Int32 = -1
         if let process = place.process {
             mounts = open("/proc/\(process.pid)/ns/mnt", O_RDONLY | O_CLOEXEC)
-            root = open("/proc/\(process.pid)/root", O_PATH | O_DIRECTORY | O_CLOEXEC)
+            root = open("/proc/\(process.pid)/root", CLINUX_PATH_ONLY | O_DIRECTORY | O_CLOEXEC)
             guard mounts >= 0, root >= 0 else { throw .system(errno, operation) }
         }
-        let code = clinux_become_target(network, mounts, root, call.user ?? .max)
-        guard code == 0 else { throw .system(code, operation, needs: "CAP_SYS_ADMIN and CAP_SYS_CHROOT") }
+        let code = clinux_become_target(network, place.overlay, mounts, root, call.user ?? .max)
+        guard code == 0 else {
+            throw .system(code, operation, needs: "CAP_SYS_ADMIN and CAP_SYS_CHROOT")
+        }
         var text = [CChar](repeating: 0, count: 1024)
         let problem = clinux_lookup(call.name, &text, text.count)
         guard problem == 0 else {

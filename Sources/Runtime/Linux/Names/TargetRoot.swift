@@ -45,7 +45,7 @@ struct TargetRoot: ~Copyable {
     }
 
     private static func open(_ path: String) throws(KernelError) -> Descriptor {
-        let number = Glibc.open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)
+        let number = Glibc.open(path, CLINUX_PATH_ONLY | O_DIRECTORY | O_CLOEXEC)
         guard number >= 0 else {
             throw .system(errno, "open \(path)", needs: "CAP_SYS_PTRACE for another user's process")
         }
@@ -71,7 +71,7 @@ struct TargetRoot: ~Copyable {
 
     /// Whether a socket of the target's file system has somebody who serves it.
     func serves(_ path: String) -> Bool {
-        guard let file = try? open(path, O_PATH) else { return false }
+        guard let file = try? open(path, CLINUX_PATH_ONLY) else { return false }
         return clinux_serves(file.number)
     }
 }

@@ -155,6 +155,12 @@ extension LinuxProcesses {
         return status.startTime == process.startTime && !status.hasEnded
     }
 
+    /// The identity of a child that is not reaped yet; nil when /proc does not show it.
+    static func identity(ofChild pid: Int32) -> ProcessIdentity? {
+        let status = try? LinuxProcesses().status(of: pid)
+        return status.map { ProcessIdentity(pid: pid, startTime: $0.startTime) }
+    }
+
     private func status(of pid: Int32) throws(KernelError) -> ProcessStatus? {
         guard let bytes = try ProcFile.bytes("/proc/\(pid)/stat") else { return nil }
         guard let status = ProcessStatus(stat: bytes) else {

@@ -8,6 +8,8 @@ import Synchronization
 
 /// Traffic shaping by packet queues.
 package final class LinuxQueueShaper: ShapingBackend {
+    private typealias QueueClient = WorkerClient<QueueRequest, QueueReply>
+
     private struct State {
         var client: QueueClient?
         var obstacle: Result<String?, KernelError>?
@@ -85,7 +87,7 @@ package final class LinuxQueueShaper: ShapingBackend {
     private func client() throws(KernelError) -> QueueClient {
         try state.withLock { state throws(KernelError) in
             if let client = state.client, !client.isGone { return client }
-            let client = try QueueClient(command)
+            let client = try QueueClient(command, name: "the packet worker")
             state.client = client
             return client
         }

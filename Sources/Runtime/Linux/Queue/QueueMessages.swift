@@ -1,39 +1,16 @@
-// The lines between agent and worker: `{"id":7,"call":{…}}` there, `{"id":7,…}` back, one answer for each.
+// What the agent asks of the packet worker.
 
 import ChaosModel
 
-/// A line to the worker.
-struct QueueRequest: Sendable, Codable {
-    /// What is asked.
-    enum Call: Sendable, Codable {
-        case shape(ShapingRules, in: NetworkNamespace)
-        case unshape(String, in: NetworkNamespace)
-        case count(String, in: NetworkNamespace)
-    }
-
-    /// Chosen by the agent; the reply repeats it.
-    var id: Int
-    var call: Call
+/// A request to the packet worker.
+enum QueueRequest: Sendable, Codable {
+    case shape(ShapingRules, in: NetworkNamespace)
+    case unshape(String, in: NetworkNamespace)
+    case count(String, in: NetworkNamespace)
 }
 
-/// A line from the worker.
+/// Its answer.
 struct QueueReply: Sendable, Codable {
-    /// A kernel error as it travels.
-    struct Failure: Sendable, Codable {
-        var kind: KernelError.Kind
-        var operation: String
-        var reason: String
-
-        init(_ error: KernelError) {
-            kind = error.kind
-            operation = error.operation
-            reason = error.reason
-        }
-
-        var error: KernelError { KernelError(kind, operation, reason) }
-    }
-
-    var id: Int
-    var failure: Failure?
+    /// To `count`, unless there is no lease of this name.
     var count: ShapingCount?
 }

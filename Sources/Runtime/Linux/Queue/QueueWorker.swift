@@ -2,7 +2,6 @@
 // so that two hundred namespaces do not need two hundred processes. It ends when its input closes.
 
 package import ChaosModel
-import Glibc
 
 /// The leases of a worker.
 ///
@@ -21,33 +20,22 @@ package final class QueueWorker {
     /// Makes a worker without leases.
     package init() throws(KernelError) { loop = try QueueLoop() }
 
-    /// Serves standard input until it closes, then lets everything go.
+    /// Serves the agent until its input closes, then lets everything go.
     package static func serve() async throws(KernelError) {
-        for ignored in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE] { signal(ignored, SIG_IGN) }
+        let server = try WorkerServer()
         let worker = try QueueWorker()
-        let output = LineWriter(STDOUT_FILENO)
-        for await line in try LineReader.lines(of: STDIN_FILENO) {
-            guard let request = try? WireJSON.value(QueueRequest.self, from: line) else {
-                throw KernelError(.failed, "read a request", "not one: \(line.escapedForDisplay)")
-            }
-            guard let reply = try? WireJSON.line(worker.reply(to: request)) else { continue }
-            output.send(reply)
-        }
+        try await server.serve(worker.answer)
         worker.endAll()
     }
 
-    private func reply(to request: QueueRequest) -> QueueReply {
-        var reply = QueueReply(id: request.id)
-        do throws(KernelError) {
-            switch request.call {
-            case .shape(let rules, let namespace): try shape(rules, in: namespace)
-            case .unshape(let name, let namespace): try unshape(name, in: namespace)
-            case .count(let name, let namespace): reply.count = try count(name, in: namespace)
-            }
-        } catch {
-            reply.failure = QueueReply.Failure(error)
+    private func answer(_ request: QueueRequest) throws(KernelError) -> QueueReply {
+        switch request {
+        case .shape(let rules, let namespace): try shape(rules, in: namespace)
+        case .unshape(let name, let namespace): try unshape(name, in: namespace)
+        case .count(let name, let namespace):
+            return QueueReply(count: try count(name, in: namespace))
         }
-        return reply
+        return QueueReply()
     }
 
     /// Begins to impair.
