@@ -22,6 +22,10 @@ struct ExperimentTests {
         Expected(file: "redis-restart", faults: ["process.kill"]),
         Expected(file: "cache-partition", faults: ["network.partition"]),
         Expected(file: "slow-cache", faults: ["network.latency"]),
+        Expected(file: "lost-name", faults: ["dns.error"]),
+        Expected(file: "wrong-address", faults: ["dns.spoof"]),
+        Expected(file: "slow-resolver", faults: ["dns.delay"]),
+        Expected(file: "silent-resolver", faults: ["dns.drop"]),
         Expected(file: "one-way-partition", faults: ["network.partition"]),
         Expected(
             file: "backend-partition",

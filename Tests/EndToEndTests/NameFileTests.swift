@@ -63,7 +63,12 @@ struct NameFileTests {
             let box = world.box
             return try [hosts, resolvConf].map { path in
                 try box.tool("stat", "-c", "%a %u %g %i %h %F", path)
-                    + box.tool("python3", "-c", "import os, sys; print(os.listxattr(sys.argv[1]))", path) + (File.text(path) ?? "none")
+                    + box.tool(
+                        "python3",
+                        "-c",
+                        "import os, sys; print(os.listxattr(sys.argv[1]))",
+                        path
+                    ) + (File.text(path) ?? "none")
             } + [box.tool("readlink", folder + "/resolv.conf")]
         }
 

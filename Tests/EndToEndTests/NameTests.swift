@@ -148,10 +148,12 @@ struct NameTests {
                 #expect(world.dig("db.test", "+tcp") == ["silence"])
                 #expect(world.dig("allow.test") == ["10.98.0.8"])
                 #expect(world.dig("allow.test", "+tcp") == ["10.98.0.8"])
-                #expect(try box.start(connects, in: world.near).ended() != 0)
+                let blocked = try box.start(connects, in: world.near).ended()
+                #expect(blocked != 0)
             }
             #expect(world.dig("db.test") == ["10.98.0.2"])
-            #expect(try box.start(connects, in: world.near).ended() == 0)
+            let again = try box.start(connects, in: world.near).ended()
+            #expect(again == 0)
             #expect(try measured(box)["packets_cut"] ?? 0 > 0)
             tls.end()
         }

@@ -18,6 +18,8 @@ extension FaultCatalogue {
         FaultType(DNSDrop.self),
         FaultType(ProcessPause.self),
         FaultType(ProcessKill.self),
+        FaultType(CPULimit.self),
+        FaultType(MemoryLimit.self),
         FaultType(Noop.self),
     ])
 }
