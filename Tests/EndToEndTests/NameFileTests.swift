@@ -27,6 +27,8 @@ struct NameFileTests {
             try File.write(Self.resolvConf, to: folder + "/real-resolv.conf")
             for name in ["passwd", "group"] { try box.tool("cp", "/etc/\(name)", folder) }
             try File.write("hosts: files dns\n", to: folder + "/nsswitch.conf")
+            // As Debian has it; without, glibc takes the first line of a name only.
+            try File.write("multi on\n", to: folder + "/host.conf")
             try box.tool("ln", "-s", "/etc/real-resolv.conf", folder + "/resolv.conf")
             try box.tool("chmod", "0640", folder + "/hosts", folder + "/real-resolv.conf")
             try box.tool("chown", "1000:1001", folder + "/hosts", folder + "/real-resolv.conf")
@@ -102,7 +104,7 @@ struct NameFileTests {
             #expect(try target.getaddrinfo("a.test") == ["1.1.1.1", "9.9.9.9"])
             let fault = try #require(try box.lastReport().faults.first)
             #expect(fault.heldBy == .journal)
-            #expect(fault.verified.seen.contains("getaddrinfo from inside the target gives"))
+            #expect(fault.verified.seen.contains("; getaddrinfo from inside the target gives"))
         }
     }
 

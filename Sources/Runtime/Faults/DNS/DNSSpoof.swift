@@ -41,7 +41,7 @@ package struct DNSSpoof: NameTrafficFault {
     package let summary: String
 
     package init(_ parameters: Parameters) throws(DefinitionError) {
-        traffic = try NameTraffic(parameters, types: [.a, .aaaa, .https])
+        traffic = try NameTraffic(parameters, types: [.a, .aaaa, .https], method: Self.method)
         let addresses = try parameters.value(Self.addresses)
         let ttl = try parameters.value(Self.timeToLive)
         for isIPv6 in [false, true] {

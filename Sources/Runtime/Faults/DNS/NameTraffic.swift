@@ -77,7 +77,11 @@ package struct NameTraffic: Sendable {
     /// The way that is asked for; nil for the best.
     let method: NameMethod?
 
-    init(_ parameters: Parameters, types fixed: [RecordType]? = nil) throws(DefinitionError) {
+    init(
+        _ parameters: Parameters,
+        types fixed: [RecordType]? = nil,
+        method named: Parameter<String> = method
+    ) throws(DefinitionError) {
         names = try parameters.value(Self.names)
         except = parameters[Self.except] ?? []
         types = fixed ?? parameters[Self.types] ?? []
@@ -86,7 +90,7 @@ package struct NameTraffic: Sendable {
         groups = parameters[Self.groups] ?? []
         let answer = try parameters.value(Self.encrypted)
         encrypted = answer == "pass" ? nil : PacketAnswer(rawValue: answer)
-        method = NameMethod(rawValue: try parameters.value(Self.method))
+        method = NameMethod(rawValue: try parameters.value(named))
         guard method != nil, method != .redirect else { return }
         guard users.isEmpty, groups.isEmpty, encrypted == nil else {
             throw parameters.error(
