@@ -65,6 +65,7 @@ let package = Package(
         module("Linux", ["ChaosModel", "CLinux", "CPacketQueue"]),
         module("Resolver", ["ChaosModel", "CDatagrams", nioCore, nioPosix]),
         module("Targets", ["ChaosModel"]),
+        module("Containers", ["ChaosModel", httpClient, nioCore]),
         module("Faults", ["ChaosModel"]),
         module("Agent", ["ChaosModel", "ChaosTargets"]),
         module("Engine", ["ChaosModel", "ChaosSteadyState"]),
@@ -81,8 +82,13 @@ let package = Package(
         .executableTarget(
             name: "moonquake",
             dependencies: [
+<<<<<<< HEAD
                 "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel",
                 "ChaosReport", "ChaosResolver",
+=======
+                "ChaosAgent", "ChaosContainers", "ChaosEngine", "ChaosFaults", "ChaosLinux",
+                "ChaosModel", "ChaosReport",
+>>>>>>> main
                 "ChaosScript", "ChaosSteadyState", "ChaosTargets", argumentParser,
             ],
             swiftSettings: settings
@@ -119,6 +125,11 @@ let package = Package(
         ),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
+        tests(
+            "Containers",
+            ["ChaosContainers", "ChaosLinux", "ChaosModel", "ChaosTargets"]
+        ),
+        tests("Targets", ["ChaosModel", "ChaosSimulation", "ChaosTargets"]),
         tests("EndToEnd", ["ChaosModel", "moonquake"]),
         tests(
             "Script",

@@ -1,5 +1,6 @@
 // The real machine, put together.
 
+import ChaosContainers
 import ChaosEngine
 import ChaosLinux
 import ChaosModel
@@ -18,7 +19,8 @@ extension Kernel {
         ),
         network: LinuxNetwork(),
         host: LinuxHost(),
-        time: LinuxTime()
+        time: LinuxTime(),
+        containers: DockerEngines()
     )
 }
 
