@@ -206,6 +206,46 @@ struct NameTests {
     }
 
     @Test
+    func `queries of one control group are met, and of nobody else`() throws {
+        try Sandbox.with { box in
+            let world = try NameWorld(in: box)
+            let group = "mqe-\(String(UInt32.random(in: .min ... .max), radix: 16))"
+            // Where the machine mounts version 1, a mount of our own shows version 2.
+            let mount = "mount -t cgroup2 none /sys/fs/cgroup"
+            func inMount(_ then: String, _ arguments: [String] = []) -> [String] {
+                ["unshare", "-m", "sh", "-c", "\(mount) && \(then)", "sh"] + arguments
+            }
+            guard try box.start(inMount("mkdir /sys/fs/cgroup/\(group)")).ended() == 0 else {
+                return print("SKIPPED: control groups of version 2 cannot be mounted here")
+            }
+            defer { _ = try? box.start(inMount("rmdir /sys/fs/cgroup/\(group)")).ended() }
+            let file = try box.write(
+                "group.lua",
+                """
+                inject(fault.dns.error {
+                  target = target.netns { name = "\(world.near)" }, names = "*", cgroup = "/\(group)",
+                })
+                wait "60s"
+                """
+            )
+            let command = [Moonquake.path, "run", file, "--state-dir", box.state]
+            let runner = try box.start(inMount("exec \"$@\"", command))
+            try box.injected(1, by: runner)
+            #expect(world.dig("db.test") == ["10.98.0.2"])
+            let theirs = try box.start(
+                inMount(
+                    "echo $$ >/sys/fs/cgroup/\(group)/cgroup.procs && exec \"$@\"",
+                    ["nsenter", "--net=/run/netns/\(world.near)", "dig", "@10.98.0.2", "db.test"]
+                )
+            )
+            try theirs.ended()
+            #expect(theirs.output.contains("NXDOMAIN"), "\(theirs.output)\(theirs.errors)")
+            runner.signal(SIGINT)
+            try runner.ended()
+        }
+    }
+
+    @Test
     func `two faults in one namespace go together and end one by one`() throws {
         try Sandbox.with { box in
             let world = try NameWorld(in: box)

@@ -133,9 +133,9 @@ extension NameTrafficFault {
         let own = try kernelCall { () throws(KernelError) in try kernel.network.ownNamespace() }
         switch target {
         case .host: return NamePlace(namespace: own)
-        case .netns(let name, let namespace):
+        case .netns(let name, let namespace, _):
             return NamePlace(namespace: namespace, overlay: "/etc/netns/\(name)")
-        case .process(_, let identity):
+        case .process(_, let identity, _):
             let namespace = try kernelCall { () throws(KernelError) in
                 try kernel.network.namespace(of: identity)
             }

@@ -128,6 +128,8 @@ extension FaultDescriptor {
             summary: summary,
             parameters: parameters,
             targets: [.netns, .host, .process],
+            // Its first process shows a container's files, and its namespace.
+            reach: .leader,
             holder: .kernel,
             capabilities: [
                 NeededCapability("CAP_NET_ADMIN", reason: "to redirect queries"),
