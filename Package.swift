@@ -82,13 +82,8 @@ let package = Package(
         .executableTarget(
             name: "moonquake",
             dependencies: [
-<<<<<<< HEAD
-                "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel",
-                "ChaosReport", "ChaosResolver",
-=======
                 "ChaosAgent", "ChaosContainers", "ChaosEngine", "ChaosFaults", "ChaosLinux",
-                "ChaosModel", "ChaosReport",
->>>>>>> main
+                "ChaosModel", "ChaosReport", "ChaosResolver",
                 "ChaosScript", "ChaosSteadyState", "ChaosTargets", argumentParser,
             ],
             swiftSettings: settings

@@ -28,7 +28,9 @@ package final class NamespaceSockets: Sendable {
         }
     }
 
-    /// A non-blocking socket bound to an address; of TCP, it listens. Port 0 is one that is free.
+    /// A non-blocking socket bound to an address; one of TCP listens.
+    ///
+    /// Port 0 is one that is free.
     package func bound(
         _ transport: PacketProtocol,
         at end: SocketEnd
