@@ -109,6 +109,7 @@ let package = Package(
                 "ChaosModel",
                 "ChaosProxy",
                 "ChaosReport",
+                "ChaosResolver",
                 "ChaosScript",
                 "ChaosSteadyState",
                 "ChaosTargets",

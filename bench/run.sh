@@ -5,3 +5,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python3 bench/bench.py "${1:-.build/release/moonquake}"
 python3 bench/network.py "${1:-.build/release/moonquake}"
+python3 bench/names.py "${1:-.build/release/moonquake}"

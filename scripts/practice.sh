@@ -36,7 +36,8 @@ clean_up() {
   trap '' INT TERM HUP
   stop_services
   for namespace in ${made[@]+"${made[@]}"}; do ip netns del "$namespace"; done
-  rm -rf "$folder"
+  rm -rf "$folder" "/etc/netns/$name-web"
+  rmdir --ignore-fail-on-non-empty /etc/netns 2>/dev/null || true
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
@@ -68,12 +69,16 @@ groups+=("${for_shop[@]}")
 start_prometheus $((port + 2)) "127.0.0.1:$((port + 1))"
 if [ "$(id -u)" -eq 0 ]; then
   make_namespaces
+  # The shop finds its cache by name: programs in its namespace see this file as /etc/resolv.conf.
+  mkdir -p "/etc/netns/$name-web"
+  printf 'nameserver 10.99.0.2\noptions timeout:1 attempts:1\n' >"/etc/netns/$name-web/resolv.conf"
+  start_resolver "$name-data" 10.99.0.2 cache.shop.test,10.99.0.2
   start_redis "$name-data" cache 10.99.0.2 6379
   start_redis "$name-data" sessions 10.99.0.2 6380
   start_nginx "$name-data" backend 10.99.0.2:8082 'return 200 "from the backend\n";'
   start_nginx "$name-web" proxy 10.99.0.1:8081 'proxy_connect_timeout 300ms; proxy_pass http://10.99.0.2:8082;'
-  shop "$name-web" 10.99.0.1 8080 10.99.0.2 6379
-  for listener in 6379 6380 8082; do wait_for "$name-data" 10.99.0.2 $listener; done
+  shop "$name-web" 10.99.0.1 8080 cache.shop.test 6379
+  for listener in 53 6379 6380 8082; do wait_for "$name-data" 10.99.0.2 $listener; done
   for listener in 8080 8081; do wait_for "$name-web" 10.99.0.1 $listener; done
 else
   echo "practice.sh: not root, so no network namespaces: only the experiments on the loopback can be run" >&2

@@ -11,6 +11,7 @@ packages=(
   libnftables1 nftables iptables      # network faults, and their tests
   iproute2 iputils-ping procps        # namespaces for demo and tests
   nginx-light redis-server prometheus # the real services of demo and tests
+  dnsmasq-base bind9-dnsutils dnsperf # a resolver, its client, and the DNS benchmark
   curl python3 lua-check              # clients, and the Lua linter
   python3-aiosmtpd openssl            # a mail server for the tests, and its certificate
   haproxy wrk                         # the proxy's peers and load in bench/

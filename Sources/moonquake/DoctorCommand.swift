@@ -26,6 +26,7 @@ struct DoctorCommand: AsyncParsableCommand {
         print(.fine, "state", state.path)
         try printFilters(kernel)
         try printShaping(kernel)
+        try await printNames(kernel)
         printCapabilities(kernel)
         try printOpenJournals()
     }
@@ -74,6 +75,18 @@ struct DoctorCommand: AsyncParsableCommand {
                 text ?? "does not work here"
             )
         }
+    }
+
+    /// How DNS faults would work on this host, and what would be in their way.
+    private func printNames(_ kernel: Kernel) async throws {
+        let own = NamePlace(namespace: try kernel.network.ownNamespace())
+        let survey = try await kernel.names.survey(own)
+        if let obstacle = survey.redirectObstacle {
+            print(.limited, "names: redirect", "\(obstacle); an edit of resolv.conf would do")
+        } else {
+            print(.fine, "names: redirect", "DNS faults are held by the kernel")
+        }
+        for note in survey.notes { print(.limited, "names", note) }
     }
 
     /// Each capability with the families of faults that need it, and what for.

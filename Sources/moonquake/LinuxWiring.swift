@@ -14,6 +14,10 @@ extension Kernel {
         packets: LinuxPacketFilter(),
         shaping: LinuxTrafficShaper(worker: WorkerCommand.Kind.queue.command),
         requests: LinuxRequestFaults(worker: WorkerCommand.Kind.requests.command),
+        names: LinuxNameFaults(
+            responder: WorkerCommand.Kind.resolver.command,
+            lookup: WorkerCommand.Kind.lookup.command
+        ),
         network: LinuxNetwork(),
         host: LinuxHost(),
         time: LinuxTime(),

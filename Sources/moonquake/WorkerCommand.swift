@@ -18,6 +18,10 @@ struct WorkerCommand: AsyncParsableCommand {
         case queue
         /// Relays HTTP and gRPC, and does to requests what faults say.
         case requests
+        /// Answers DNS queries, or passes them on.
+        case resolver
+        /// Looks names up from inside a target.
+        case lookup
 
         /// The command that starts one.
         var command: [String] { [OwnProgram.path, "worker", rawValue] }
@@ -26,6 +30,8 @@ struct WorkerCommand: AsyncParsableCommand {
             switch self {
             case .queue: try await QueueWorker.serve()
             case .requests: try await RequestWorker.serve()
+            case .resolver: try await NameWorker.serve()
+            case .lookup: try await NameLookup.serve()
             }
         }
     }

@@ -100,6 +100,7 @@ enum SampleFault: String, CaseIterable, Sendable {
         pidExhaustOfUser,
         clockSkew, noop
     case httpLatency, httpError, httpAbort, httpBandwidth, httpListen, grpcError, grpcLatency
+    case dnsError, dnsSpoof, dnsDelay, dnsDrop, dnsResolvConf, dnsHosts
 
     func prepare(_ kernel: SimulatedKernel) {
         kernel.change { world in
@@ -149,6 +150,23 @@ enum SampleFault: String, CaseIterable, Sendable {
             )
         case .grpcError: Self.requests("grpc.error", ["code": "INTERNAL", "traffic": "5%"])
         case .grpcLatency: Self.requests("grpc.latency", ["delay": "1s", "host": "*.test"])
+        case .dnsError: Self.dns("error", ["names": ["db.test", "*.shop.test"], "traffic": "50%"])
+        case .dnsSpoof: Self.dns("spoof", ["names": "db.test", "addresses": ["9.9.9.9", "::9"]])
+        case .dnsDelay: Self.dns("delay", ["names": "*", "except": "ok.test", "delay": "1s"])
+        case .dnsDrop:
+            Self.dns("drop", ["names": "*", "types": "A", "user": "root", "dot": "reset"])
+        case .dnsResolvConf:
+            FaultSpec(
+                fault: "dns.error",
+                target: Self.shop,
+                options: ["names": "*", "method": "resolv_conf"]
+            )
+        case .dnsHosts:
+            FaultSpec(
+                fault: "dns.spoof",
+                target: Self.shop,
+                options: ["names": "db.test", "addresses": "9.9.9.9", "method": "hosts"]
+            )
         case .pause: FaultSpec(fault: "process.pause", target: Self.shop, options: [:])
         case .pauseTree:
             FaultSpec(fault: "process.pause", target: Self.shop, options: ["children": true])
@@ -217,6 +235,11 @@ enum SampleFault: String, CaseIterable, Sendable {
             fault: fault,
             target: TargetSelector(kind: .netns, options: ["name": "shop"]),
             options: options.merging(["port": 8080]) { $1 }
+    private static func dns(_ kind: String, _ options: [String: ParameterValue]) -> FaultSpec {
+        FaultSpec(
+            fault: "dns.\(kind)",
+            target: TargetSelector(kind: .netns, options: ["name": "shop"]),
+            options: options
         )
     }
 

@@ -27,6 +27,10 @@ struct ExperimentTests {
         Expected(file: "corrupted-packets", faults: ["network.corrupt"]),
         Expected(file: "reordered-packets", faults: ["network.reorder"]),
         Expected(file: "narrow-cache", faults: ["network.bandwidth"]),
+        Expected(file: "lost-name", faults: ["dns.error"]),
+        Expected(file: "wrong-address", faults: ["dns.spoof"]),
+        Expected(file: "slow-resolver", faults: ["dns.delay"]),
+        Expected(file: "silent-resolver", faults: ["dns.drop"]),
         Expected(file: "one-way-partition", faults: ["network.partition"]),
         Expected(
             file: "backend-partition",

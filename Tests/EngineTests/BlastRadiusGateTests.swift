@@ -126,6 +126,9 @@ struct BlastRadiusGateTests {
         }
         let narrowed = try gate.narrow(spec("network.latency"), descriptor: latency)
         #expect(narrowed.options["traffic"] == "10%")
+        let names = FaultCatalogue.all["dns.error"]?.descriptor
+        let fewer = try gate.narrow(spec("dns.error", ["names": "*"]), descriptor: names)
+        #expect(fewer.options["traffic"] == "10%")
         let less = spec("network.latency", ["traffic": "5%"])
         #expect(try gate.narrow(less, descriptor: latency) == less)
         let error = #expect(throws: DefinitionError.self) {

@@ -221,6 +221,11 @@ struct RedirectTests {
         #expect(throws: KernelError.self) { try redirects.add(rules, in: network.near) }
         rules.senders = RedirectSenders(groups: ["/"])
         #expect(throws: KernelError.self) { try redirects.add(rules, in: network.near) }
+        rules.senders = RedirectSenders(groups: ["/moonquake-there-is-none"])
+        let missing = #expect(throws: KernelError.self) {
+            try redirects.add(rules, in: network.near)
+        }
+        #expect(missing?.reason.contains("no control group of version 2") == true)
         rules.senders = RedirectSenders(users: [1])
         rules.takesIncoming = true
         #expect(throws: KernelError.self) { try redirects.add(rules, in: network.near) }

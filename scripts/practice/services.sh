@@ -70,6 +70,12 @@ start_redis() {
   services+=($!)
 }
 
+# start_resolver NAMESPACE ADDRESS NAME,ADDRESS: a resolver that knows one name and keeps nothing.
+start_resolver() {
+  start "$1" dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --user=root --no-resolv --no-hosts \
+    --bind-interfaces --except-interface=lo --listen-address="$2" --cache-size=0 --local=/test/ --host-record="$3"
+}
+
 # own_groups NAME PID: control groups of its own for a service, in each hierarchy that has limits, v1 or v2.
 own_groups() {
   local controller folder

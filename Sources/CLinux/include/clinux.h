@@ -43,6 +43,24 @@ int clinux_wake_counter(void);
 int clinux_spawn(pid_t *pid, const char *path, char *const arguments[], char *const environment[],
                  int input, int output, int error, bool new_session);
 
+/// O_PATH, which glibc shows with _GNU_SOURCE only: opens a place in a file system, not what is there.
+#define CLINUX_PATH_ONLY 010000000
+
+/// Opens a file below a folder as if that were the root: links lead nowhere else; negated errno on failure.
+int clinux_open_within(int root, const char *path, int flags);
+
+/// Whether somebody takes connections on a socket of a file system, opened with O_PATH.
+bool clinux_serves(int socket_file);
+
+/// Moves the calling thread where a target is, for good; -1 or NULL for what stays; 0 or errno.
+///
+/// The files of the folder `overlay` stand for those of the same name in /etc.
+int clinux_become_target(int network, const char *overlay, int mounts, int root, unsigned user);
+
+/// Looks a name up as any program here would and writes its addresses, parted by blanks; 0 or what
+/// `clinux_lookup_problem` has words for. It waits as long as the resolver library does.
+int clinux_lookup(const char *name, char *text, size_t room);
+const char *clinux_lookup_problem(int problem);
 /// Has the kernel kill this process when the thread that started it ends; 0 or errno.
 int clinux_die_with_parent(void);
 

@@ -104,7 +104,7 @@ package struct BlastRadiusGate: Sendable {
 
     private static let traffic = "traffic"
     /// The families of faults that have traffic to hit.
-    private static let families = ["network.", "http.", "grpc."]
+    private static let families = ["network.", "dns.", "http.", "grpc."]
 
     private func atLeast(_ spec: FaultSpec) -> Int {
         guard case .number(let number) = spec.target.options[TargetOptions.atLeast.name] else {

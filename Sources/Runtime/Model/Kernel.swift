@@ -48,6 +48,8 @@ package struct Kernel: Sendable {
     package var shaping: any TrafficShapingPort
     /// Faults of HTTP and gRPC requests.
     package var requests: any RequestFaultPort
+    /// Faults of name resolution.
+    package var names: any NameFaultPort
     /// Network namespaces and names.
     package var network: any NetworkPort
     /// The host itself.
@@ -64,6 +66,7 @@ package struct Kernel: Sendable {
         packets: any PacketFilterPort,
         shaping: any TrafficShapingPort,
         requests: any RequestFaultPort,
+        names: any NameFaultPort,
         network: any NetworkPort,
         host: any HostPort,
         time: any TimePort,
@@ -78,6 +81,7 @@ package struct Kernel: Sendable {
         self.packets = packets
         self.shaping = shaping
         self.requests = requests
+        self.names = names
         self.network = network
         self.host = host
         self.time = time

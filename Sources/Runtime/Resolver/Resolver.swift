@@ -48,15 +48,30 @@ package final class Resolver: Sendable {
         loop.looking { server in _ = server.rules(of: station) { $0.add(rule, lease: lease) } }
     }
 
-    /// Removes the rule of a lease; true when none is left in the station.
+    /// Removes the rule of a lease, and lets go what is held back; true when none is left in the station.
     package func remove(lease: String, from station: Int) -> Bool {
         loop.looking { server in
-            server.rules(of: station) { rules in
+            let isLast = server.rules(of: station) { rules in
                 rules.remove(lease: lease)
                 return rules.isEmpty
-            } ?? true
+            }
+            server.release(station)
+            return isLast ?? true
         }
     }
+
+    /// Answers a name with addresses of nobody, before all rules and uncounted, until `wasAsked`.
+    package func expect(_ name: String, in station: Int) {
+        loop.looking { server in _ = server.rules(of: station) { $0.expect(name) } }
+    }
+
+    /// Stops that; whether the name was asked for.
+    package func wasAsked(_ name: String, in station: Int) -> Bool {
+        loop.looking { server in server.rules(of: station) { $0.wasAsked(name) } ?? false }
+    }
+
+    /// How many queries wait for an answer of a real resolver.
+    package func waiting(in station: Int) -> Int { loop.looking { $0.waiting(in: station) } }
 
     /// What the rule of a lease has done so far; nil when it is not there.
     package func count(lease: String, in station: Int) -> NameCount? {

@@ -57,6 +57,10 @@ package struct SimulatedWorld: Sendable, Equatable {
     package var requests: [String: RequestFault] = [:]
     /// What each of them has counted.
     package var requestCount = RequestCount(seen: 4, matched: 3, hit: 2)
+    /// The faults of name resolution in force, by name.
+    package var names: [String: NameFault] = [:]
+    /// What a survey of name resolution finds in the way.
+    package var nameCaches: [String] = []
     /// The named namespaces; the agent's own has inode 1.
     package var namespaces: [String: UInt64] = [:]
     /// The addresses of host names.
@@ -156,6 +160,7 @@ package struct SimulatedWorld: Sendable, Equatable {
         // What was stopped by a tracer goes on.
         for (pid, process) in processes where process.state == "t" { processes[pid]?.state = "S" }
         requests = [:]
+        names = names.filter { $0.value.method != .redirect }
     }
 
     /// How this world differs from `other`, one line for each thing; empty when they are the same.
@@ -199,6 +204,9 @@ package struct SimulatedWorld: Sendable, Equatable {
             lines.append(
                 "request faults: \(other.requests.keys.sorted()) -> \(requests.keys.sorted())"
             )
+        }
+        if names.keys.sorted() != other.names.keys.sorted() {
+            lines.append("name faults: \(other.names.keys.sorted()) -> \(names.keys.sorted())")
         }
         return lines
     }

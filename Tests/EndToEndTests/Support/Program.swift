@@ -219,6 +219,15 @@ enum Proc {
     /// `T` when it is stopped.
     static func state(of pid: pid_t) -> Character? { fields(of: pid)?[0].first }
 
+    static func parent(of pid: pid_t) -> pid_t? { fields(of: pid).flatMap { pid_t($0[1]) } }
+
+    /// Now, on the clock that Python's time.monotonic() reads.
+    static var monotonicSeconds: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+
     static func session(of pid: pid_t) -> pid_t? { fields(of: pid).flatMap { pid_t($0[3]) } }
 
     /// In clock ticks since boot.

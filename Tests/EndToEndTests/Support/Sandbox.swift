@@ -9,6 +9,7 @@ final class Sandbox {
     let folder: String
     private var programs: [Program] = []
     private var namespaces: [String] = []
+    private var folders: [String] = []
 
     private init() throws {
         var template = Array("/tmp/mqe-XXXXXX".utf8CString)
@@ -108,6 +109,9 @@ final class Sandbox {
     /// Takes over namespaces that a program of the test made, in case it does not remove them itself.
     func adopt(namespaces names: [String]) { namespaces += names }
 
+    /// Takes over a folder elsewhere, which is removed with the test.
+    func adopt(folder path: String) { folders.append(path) }
+
     private func cleanUp() {
         for program in programs.reversed() { program.end() }
         // Agents have sessions of their own, but the folder in their command line.
@@ -118,7 +122,7 @@ final class Sandbox {
             let removal = try? Program(["ip", "netns", "del", name], outputsIn: folder)
             _ = try? removal?.ended()
         }
-        let removal = try? Program(["rm", "-rf", folder], outputsIn: "/tmp")
+        let removal = try? Program(["rm", "-rf", folder] + folders, outputsIn: "/tmp")
         _ = try? removal?.ended()
         removal?.forgetOutputs()
     }

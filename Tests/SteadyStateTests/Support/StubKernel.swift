@@ -22,7 +22,7 @@ struct RealTime: TimePort {
 /// Ports that refuse everything.
 struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort,
     TrafficShapingPort,
-    NetworkPort, RequestFaultPort,
+    NetworkPort, RequestFaultPort, NameFaultPort,
     HostPort
 {
     private let refusal = KernelError(.unsupported, "anything", "this kernel is a stub")
@@ -132,6 +132,11 @@ struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort,
     func begin(_ fault: RequestFault) async throws(KernelError) { throw refusal }
     func count(_ fault: RequestFault) async throws(KernelError) -> RequestCount? { throw refusal }
     func end(_ fault: RequestFault) async throws(KernelError) { throw refusal }
+    func survey(_ place: NamePlace) async throws(KernelError) -> NameSurvey { throw refusal }
+    func begin(_ fault: NameFault) async throws(KernelError) { throw refusal }
+    func lookup(_ fault: NameFault) async throws(KernelError) -> String? { throw refusal }
+    func count(_ fault: NameFault) async throws(KernelError) -> NameCount? { throw refusal }
+    func end(_ fault: NameFault) async throws(KernelError) { throw refusal }
     func ownNamespace() throws(KernelError) -> NetworkNamespace { throw refusal }
     func namespace(named name: String) throws(KernelError) -> NetworkNamespace? { throw refusal }
     func namespace(of process: ProcessIdentity) throws(KernelError) -> NetworkNamespace {
@@ -179,6 +184,7 @@ extension SourceContext {
                 packets: nothing,
                 shaping: nothing,
                 requests: nothing,
+                names: nothing,
                 network: nothing,
                 host: nothing,
                 time: time

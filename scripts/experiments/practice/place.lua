@@ -21,6 +21,7 @@ M.web = name .. "-web"
 M.web_shop = "http://10.99.0.1:8080/"
 M.web_proxy = "http://10.99.0.1:8081/"
 M.cache = "10.99.0.2:6379"
+M.cache_name = "cache.shop.test"
 M.sessions = "10.99.0.2:6380"
 M.backend = "10.99.0.2:8082"
 

@@ -122,6 +122,11 @@ package final class LinuxRedirects: Sendable {
             guard isPlain, group.contains(where: { $0 != "/" }) else {
                 throw refuse("not a control group: \"\(group.escapedForDisplay)\"")
             }
+            // nft looks for it there, and only version 2 can be matched.
+            let folder = "/sys/fs/cgroup/\(group.drop { $0 == "/" })"
+            guard access("\(folder)/cgroup.controllers", F_OK) == 0 else {
+                throw refuse("there is no control group of version 2 at \(folder)")
+            }
         }
     }
 

@@ -135,6 +135,17 @@ final class DatagramServer {
         }
     }
 
+    /// Lets go all that is held for a station, at once.
+    func release(_ station: Int) {
+        held.hurry { lanes[$0]?.station == station }
+        releaseDue(at: Monotonic.now)
+    }
+
+    /// How many queries of a station wait for an answer.
+    func waiting(in station: Int) -> Int {
+        lanes.values.reduce(0) { $0 + ($1.station == station ? $1.waiting.waiting : 0) }
+    }
+
     /// When the first held datagram is due.
     var firstDue: Int64? { held.firstDue }
 

@@ -68,6 +68,13 @@ struct HeldDatagrams {
         return first
     }
 
+    /// Makes those due at once that came to some lanes.
+    mutating func hurry(_ isMeant: (UInt64) -> Bool) {
+        // Sorted is a heap too.
+        for index in heap.indices where isMeant(heap[index].lane) { heap[index].due = .min }
+        heap.sort { $0.isBefore($1) }
+    }
+
     private mutating func sink() {
         var parent = 0
         while true {

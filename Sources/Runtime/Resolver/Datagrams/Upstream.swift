@@ -10,6 +10,9 @@ struct Upstream {
     /// The largest table: every id of the DNS.
     static let largest = 1 << 16
 
+    /// How many places are looked at for one that is free.
+    private static let tries = 64
+
     /// A query that waits.
     struct Waiting {
         var client = dg_end()
@@ -36,6 +39,8 @@ struct Upstream {
         if used * 2 > table.count, table.count < Self.largest { grow() }
         let mask = UInt16(truncatingIfNeeded: table.count - 1)
         next &+= 1
+        // At most half of the places are taken while the table can grow; after that the one that waited longest goes.
+        for _ in 0..<Self.tries where table[Int(next & mask)].isUsed { next &+= 1 }
         let random = UInt16(truncatingIfNeeded: generator.next())
         let ours = next & mask | random & ~mask
         let place = Int(ours & mask)

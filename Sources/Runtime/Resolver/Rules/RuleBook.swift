@@ -60,7 +60,18 @@ struct RuleBook {
         }
     }
 
+    /// A name that is answered to see whether it is asked for.
+    private struct Expected {
+        var name: String
+        var matcher: NameMatcher
+        var wasAsked = false
+    }
+
+    /// The addresses of such a name: of documentation, nobody's (RFC 5737, RFC 3849).
+    private static let nobody = ["192.0.2.53", "2001:db8::53"].compactMap { NetworkAddress($0) }
+
     private var entries: [Entry] = []
+    private var expected: [Expected] = []
 
     /// Whether there are none.
     var isEmpty: Bool { entries.isEmpty }
@@ -70,6 +81,18 @@ struct RuleBook {
 
     /// Removes the rule of a lease.
     mutating func remove(lease: String) { entries.removeAll { $0.lease == lease } }
+
+    /// Answers a name before all rules, until `wasAsked`.
+    mutating func expect(_ name: String) {
+        let matcher = NameMatcher(NamePattern(name).map { [$0] } ?? [])
+        expected.append(Expected(name: name, matcher: matcher))
+    }
+
+    /// Stops that; whether the name was asked for.
+    mutating func wasAsked(_ name: String) -> Bool {
+        guard let index = expected.firstIndex(where: { $0.name == name }) else { return false }
+        return expected.remove(at: index).wasAsked
+    }
 
     /// What a lease has done so far; nil when there is none.
     func count(lease: String) -> NameCount? {
@@ -83,6 +106,12 @@ struct RuleBook {
     /// Decides about a query and counts it.
     mutating func decide(_ question: Question, _ name: QuestionName) -> QueryVerdict {
         var verdict = QueryVerdict()
+        if let index = expected.firstIndex(where: { $0.matcher.matches(name) }) {
+            expected[index].wasAsked = true
+            let family = Self.nobody.filter { question.type == ($0.isIPv6 ? 28 : 1) }
+            verdict.ending = .answer(.addresses(family, type: question.type, ttl: 0))
+            return verdict
+        }
         for index in entries.indices {
             entries[index].count.seen += 1
             guard entries[index].isFor(question, name) else { continue }
