@@ -227,6 +227,7 @@ enum SampleFault: String, CaseIterable, Sendable {
         "memory.limit_in_bytes": "9223372036854771712\n", "memory.usage_in_bytes": "1048576\n",
         "memory.failcnt": "0\n", "memory.oom_control": "oom_kill_disable 0\noom_kill 0\n",
     ]
+
     private static func requests(
         _ fault: String,
         _ options: [String: ParameterValue]
@@ -235,6 +236,9 @@ enum SampleFault: String, CaseIterable, Sendable {
             fault: fault,
             target: TargetSelector(kind: .netns, options: ["name": "shop"]),
             options: options.merging(["port": 8080]) { $1 }
+        )
+    }
+
     private static func dns(_ kind: String, _ options: [String: ParameterValue]) -> FaultSpec {
         FaultSpec(
             fault: "dns.\(kind)",
