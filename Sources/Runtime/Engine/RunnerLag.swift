@@ -17,7 +17,7 @@ extension SteadyStateDefinition {
 
     /// Why a run is too short to show in a metric that is scraped, or nil.
     ///
-    /// - Parameter known: The metrics whose interval is known and not guessed.
+    /// `known` says of which metrics the interval is known and not guessed.
     package func tooShort(
         _ length: Duration?,
         known: (MetricDefinition) -> Bool

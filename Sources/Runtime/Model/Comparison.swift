@@ -64,7 +64,7 @@ extension RunReport {
             self.unit = unit
         }
 
-        /// The size of Cliff's delta in a word, by the bounds of Romano et al. (2006).
+        /// The size of Cliff's delta in a word, by the bounds of Romano and others (2006).
         package var effect: String? {
             cliffsDelta.map { delta in
                 switch abs(delta) {

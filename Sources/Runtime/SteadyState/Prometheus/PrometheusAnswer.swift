@@ -14,7 +14,7 @@ struct PrometheusAnswer: Sendable, Hashable {
 
     /// Reads an answer.
     ///
-    /// - Parameter range: What stands for the points of a range query; nil for an instant query.
+    /// `range` says what stands for the points of a range query; nil for an instant query.
     init(status: Int, body: [UInt8], range: RangeReduction? = nil) throws(PrometheusTrouble) {
         let decoded = try? JSONDecoder().decode(Envelope.self, from: Data(body))
         guard let envelope = decoded else {
