@@ -49,8 +49,14 @@ struct CheckCommand: AsyncParsableCommand {
             return .definition
         }
         let definition = loaded.definition
+        let watched = rehearsal.steadyState ?? definition.steadyState
+        // What only the server knows is read by --plan and by a run.
+        if let problem = watched.tooShort(rehearsal.length, known: \.declaresInterval) {
+            Console.error(problem.description)
+            return .definition
+        }
         let faults = rehearsal.faults.count
-        let metrics = (rehearsal.steadyState ?? definition.steadyState).metrics.count
+        let metrics = watched.metrics.count
         Console.output(
             "\(file): \"\(definition.name.escapedForDisplay)\" is well-formed: \(faults) "
                 + "\(faults == 1 ? "fault" : "faults"), \(metrics) \(metrics == 1 ? "metric" : "metrics")"
@@ -79,11 +85,6 @@ struct CheckCommand: AsyncParsableCommand {
         )
         let report = await runner.plan()
         for event in report.timeline where event.kind == .plan { Console.output("  \(event.text)") }
-        if let lag = report.worstAbortLagMs {
-            Console.output(
-                "  an abort can be late by \(Duration.milliseconds(lag).spelled) at worst"
-            )
-        }
         guard let error = report.error else { return .held }
         Console.error(error.message)
         return ChaosModel.ExitCode(rawValue: report.exitCode) ?? .definition

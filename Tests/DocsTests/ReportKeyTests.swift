@@ -59,6 +59,21 @@ struct `Keys of the report` {
     }
 
     @Test
+    func `the keys of a comparison are in its table`() throws {
+        var comparison = RunReport.Comparison(
+            kind: .controlDuring,
+            metric: "x",
+            control: "y",
+            unit: .share
+        )
+        comparison.method = "exact"
+        (comparison.u, comparison.pValue, comparison.cliffsDelta) = (1, 1, 1)
+        (comparison.shift, comparison.shiftLow, comparison.shiftHigh) = (1, 1, 1)
+        let section = try #require(Document("docs/report.md").section("### statistics"))
+        #expect(Set(firstColumn(of: section)) == (try Self.keys(of: comparison)))
+    }
+
+    @Test
     func `the keys of a fault are in its table`() throws {
         let effect = Effect("x", hit: true)
         let lease = LeaseRecord(

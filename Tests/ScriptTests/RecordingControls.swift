@@ -76,13 +76,18 @@ final class RecordingControls: RunControls {
 
     func check(
         _ condition: Condition,
+        within limit: Duration,
         at location: SourceLocation?
     ) async throws(ControlError) -> CheckResult {
-        note("check \(condition) line \(location?.line ?? 0)")
+        let time = limit > .zero ? " within \(limit.spelled)" : ""
+        note("check \(condition)\(time) line \(location?.line ?? 0)")
         return answer
     }
 
-    func check(_ metric: MetricDefinition) async throws(ControlError) -> CheckResult {
+    func check(
+        _ metric: MetricDefinition,
+        within limit: Duration
+    ) async throws(ControlError) -> CheckResult {
         note("check metric \(metric.name)")
         return answer
     }

@@ -86,7 +86,7 @@ struct `Refusing a script` {
         ),
         (
             "metric.command { run = { 'true' }, window = '5s' }",
-            "metric.command: window is for metric.http and metric.tcp, which measure all the time; a command metric "
+            "metric.command: window is for metrics that compute over a span; a command metric "
                 + "is read at each sample (x.lua:1)"
         ),
         (

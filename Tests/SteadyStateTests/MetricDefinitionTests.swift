@@ -42,9 +42,9 @@ struct `Metric definitions` {
     }
 
     @Test
-    func `the catalogue has the six sources with distinct options`() {
+    func `the catalogue has the seven sources with distinct options`() {
         let names = catalogue.descriptors.map(\.name)
-        #expect(names == ["http", "tcp", "prometheus", "process", "command", "lua"])
+        #expect(names == ["http", "tcp", "prometheus", "scrape", "process", "command", "lua"])
         for descriptor in catalogue.descriptors {
             let options = descriptor.parameterSet.parameters.map(\.name)
             #expect(Set(options).count == options.count, "\(descriptor.name)")
@@ -200,8 +200,8 @@ struct `Metric definitions` {
     func `window belongs to the probes`() {
         #expect(
             refusal("lua", ["window": "10s"])
-                == "metric.lua: window is for metric.http and metric.tcp, which measure all the "
-                + "time; a lua metric is read at each sample (shop.lua:7)"
+                == "metric.lua: window is for metrics that compute over a span; a lua metric is read "
+                + "at each sample (shop.lua:7)"
         )
     }
 

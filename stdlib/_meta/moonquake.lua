@@ -20,6 +20,7 @@
 ---@class moonquake.Figures The answer of `check_metric`; each value is a field of its own, too.
 ---@field held? boolean Whether the condition held; nil when a value was missing.
 ---@field values table<string, number> The values in base units: seconds, bytes, shares, events a second.
+---@field took number How long it took until it held, in seconds; at most the time of `within`.
 ---@field [string] number
 
 ---@class moonquake.Handle A fault in force; a `<close>` variable puts it back at the end of its scope.
@@ -125,6 +126,7 @@ metric = {}
 ---@field failures? integer Count a violation only after this many samples in a row; also for the abort thresholds. Default: 1.
 ---@field for_at_least? string Count a violation only when it has lasted this long; also for the abort thresholds. Default: "0s".
 ---@field no_data? "unhealthy"|"healthy"|"ignore"|"abort" What it means when there is no value. Default: "unhealthy".
+---@field control? string The name of another metric, the same measure on targets left alone: the report compares them.
 
 ---Requests of our own to a URL: error rate, rate and latency over a sliding window.
 ---@param options moonquake.metric.http
@@ -148,6 +150,7 @@ function metric.http(options) end
 ---@field failures? integer Count a violation only after this many samples in a row; also for the abort thresholds. Default: 1.
 ---@field for_at_least? string Count a violation only when it has lasted this long; also for the abort thresholds. Default: "0s".
 ---@field no_data? "unhealthy"|"healthy"|"ignore"|"abort" What it means when there is no value. Default: "unhealthy".
+---@field control? string The name of another metric, the same measure on targets left alone: the report compares them.
 
 ---Connections of our own to an address: error rate, rate and time to connect.
 ---@param options moonquake.metric.tcp
@@ -158,12 +161,18 @@ function metric.tcp(options) end
 ---@field server string The URL of the server, with its path prefix where it has one.
 ---@field query string The query, sent as it is written; it must give a scalar or an instant vector.
 ---@field any? boolean With several series: judge the best one. Otherwise the worst, so that all must hold. Default: false.
----@field scrape_interval? string How often the server scrapes: how old a value may be when we see it. Default: "15s".
+---@field scrape_interval? string How often the server scrapes: how old a value may be when we see it. Asked of the server when left out.
+---@field step? string Ask for the points of the last `window`, this far apart, and judge their `measure`.
+---@field window? string The span of a query with `step`; 1m when left out.
 ---@field timeout? string How long an answer may take; later is no data. Default: "5s".
 ---@field headers? table<string, string> Headers of the request, such as the tenant's.
 ---@field username? string The user of basic authentication.
 ---@field password? string The password of basic authentication.
 ---@field bearer_token? string The token of bearer authentication.
+---@field ca_file? string Certificates (PEM) of those who may vouch for the server, instead of the system's.
+---@field cert_file? string Our certificate (PEM), for servers that ask for one.
+---@field key_file? string The private key (PEM) of `cert_file`.
+---@field measure? "value"|"mean"|"min"|"max" What is measured. Default: "value".
 ---@field below? string|number Healthy while the value is below this.
 ---@field above? string|number Healthy while the value is above this.
 ---@field equals? string|number Healthy while the value is this, up to a relative 1e-9.
@@ -174,11 +183,44 @@ function metric.tcp(options) end
 ---@field failures? integer Count a violation only after this many samples in a row; also for the abort thresholds. Default: 1.
 ---@field for_at_least? string Count a violation only when it has lasted this long; also for the abort thresholds. Default: "0s".
 ---@field no_data? "unhealthy"|"healthy"|"ignore"|"abort" What it means when there is no value. Default: "unhealthy".
+---@field control? string The name of another metric, the same measure on targets left alone: the report compares them.
 
 ---The value of a PromQL query, asked of a Prometheus server at each sample.
 ---@param options moonquake.metric.prometheus
 ---@return moonquake.Metric
 function metric.prometheus(options) end
+
+---@class moonquake.metric.scrape
+---@field url string The URL of the page: "http://10.9.0.2:9100/metrics".
+---@field name string The name of the metric; of a histogram or summary without _bucket, _sum, _count.
+---@field labels? table<string, string> Only series that have these labels with these values.
+---@field any? boolean For `value` with several series: judge the best one. Otherwise the worst, so that all must hold. Default: false.
+---@field window? string The span that a value is computed over; it slides. Default: "10s".
+---@field timeout? string How long an answer may take; later is no data. Default: "5s".
+---@field headers? table<string, string> Headers of the request, such as the tenant's.
+---@field username? string The user of basic authentication.
+---@field password? string The password of basic authentication.
+---@field bearer_token? string The token of bearer authentication.
+---@field ca_file? string Certificates (PEM) of those who may vouch for the server, instead of the system's.
+---@field cert_file? string Our certificate (PEM), for servers that ask for one.
+---@field key_file? string The private key (PEM) of `cert_file`.
+---@field measure? "value"|"rate"|"mean"|"p50"|"p90"|"p95"|"p99"|"p99.9" What is measured. Default: "value".
+---@field below? string|number Healthy while the value is below this.
+---@field above? string|number Healthy while the value is above this.
+---@field equals? string|number Healthy while the value is this, up to a relative 1e-9.
+---@field between? string|number|(string|number)[] Healthy from the first value to the second, both included.
+---@field one_of? string|number|(string|number)[] Healthy while the value is one of these, each up to a relative 1e-9.
+---@field abort_above? string|number Abort the run when the value is above this while faults are on.
+---@field abort_below? string|number Abort the run when the value is below this while faults are on.
+---@field failures? integer Count a violation only after this many samples in a row; also for the abort thresholds. Default: 1.
+---@field for_at_least? string Count a violation only when it has lasted this long; also for the abort thresholds. Default: "0s".
+---@field no_data? "unhealthy"|"healthy"|"ignore"|"abort" What it means when there is no value. Default: "unhealthy".
+---@field control? string The name of another metric, the same measure on targets left alone: the report compares them.
+
+---A metric of a /metrics page, read at each sample without a Prometheus server.
+---@param options moonquake.metric.scrape
+---@return moonquake.Metric
+function metric.scrape(options) end
 
 ---@class moonquake.metric.process
 ---@field target moonquake.Target What to measure.
@@ -193,6 +235,7 @@ function metric.prometheus(options) end
 ---@field failures? integer Count a violation only after this many samples in a row; also for the abort thresholds. Default: 1.
 ---@field for_at_least? string Count a violation only when it has lasted this long; also for the abort thresholds. Default: "0s".
 ---@field no_data? "unhealthy"|"healthy"|"ignore"|"abort" What it means when there is no value. Default: "unhealthy".
+---@field control? string The name of another metric, the same measure on targets left alone: the report compares them.
 
 ---What the matching processes use together, read from /proc.
 ---@param options moonquake.metric.process
@@ -213,6 +256,7 @@ function metric.process(options) end
 ---@field failures? integer Count a violation only after this many samples in a row; also for the abort thresholds. Default: 1.
 ---@field for_at_least? string Count a violation only when it has lasted this long; also for the abort thresholds. Default: "0s".
 ---@field no_data? "unhealthy"|"healthy"|"ignore"|"abort" What it means when there is no value. Default: "unhealthy".
+---@field control? string The name of another metric, the same measure on targets left alone: the report compares them.
 
 ---A program run at each sample: the number that it prints, or its exit status.
 ---@param options moonquake.metric.command
@@ -231,6 +275,7 @@ function metric.command(options) end
 ---@field failures? integer Count a violation only after this many samples in a row; also for the abort thresholds. Default: 1.
 ---@field for_at_least? string Count a violation only when it has lasted this long; also for the abort thresholds. Default: "0s".
 ---@field no_data? "unhealthy"|"healthy"|"ignore"|"abort" What it means when there is no value. Default: "unhealthy".
+---@field control? string The name of another metric, the same measure on targets left alone: the report compares them.
 
 ---The number that a Lua function returns; nil is no data.
 ---@param options (fun(): number?, string?)|moonquake.metric.lua
@@ -717,8 +762,9 @@ function rollback(handle) end
 
 ---Samples and judges now; a false condition fails the hypothesis, and the script goes on.
 ---@param condition string|moonquake.Metric Such as "p99 < 300ms", or a metric with a threshold.
+---@param options? { within: string } within: wait until it holds, at most this long, such as "10s".
 ---@return moonquake.Figures figures Whether it held, and the values.
-function check_metric(condition) end
+function check_metric(condition, options) end
 
 ---Arms a rule that aborts the run when it holds; judged every interval, whatever the script does.
 ---@param rule string|fun(): boolean A condition such as "error_rate > 5%", or a function that returns true to abort.

@@ -3,6 +3,13 @@
 import ChaosModel
 import ChaosSteadyState
 
+/// The samples of one metric by part of the run.
+private struct Parts {
+    var before: [Sample]
+    var during: [Sample]
+    var after: [Sample]
+}
+
 /// Makes the report of a run.
 struct ReportBuilder {
     private let record: RunRecord
@@ -38,6 +45,7 @@ struct ReportBuilder {
         report.worstAbortLagMs = worstAbortLag
         report.recoveredAfterMs = record.recoveredAfterMs
         report.abort = record.abort
+        report.statistics = statistics
         report.timeline = record.events
         report.proof = proof
         report.error = error
@@ -59,25 +67,78 @@ struct ReportBuilder {
         }
     }
 
-    /// The interval plus the source's own lag, of the slowest metric that can abort.
     private var worstAbortLag: Double? {
-        record.metrics.map { record.experiment.steadyState.everyMs + $0.lagMs }.max()
+        record.metrics.map(record.watched.abortLagMs).max()
+    }
+
+    /// The samples of a metric in the parts of the run.
+    private func parts(_ metric: String) -> Parts {
+        let samples = record.samples[metric] ?? []
+        let begins = record.firstInjectionMs ?? .infinity
+        let ends = record.rollbackMs ?? .infinity
+        func part(_ isPart: (Double) -> Bool) -> [Sample] {
+            samples.filter { isPart(record.offset(of: $0.at)) }
+        }
+        return Parts(
+            before: part { $0 < begins },
+            during: part { $0 >= begins && $0 < ends },
+            after: part { $0 >= begins && $0 >= ends }
+        )
+    }
+
+    /// Every metric before and during, before and after, and beside its control; nothing without a fault.
+    private var statistics: [RunReport.Comparison] {
+        guard record.firstInjectionMs != nil else { return [] }
+        return record.metrics.flatMap { metric in
+            let own = parts(metric.name)
+            var all = [
+                RunReport.Comparison(
+                    .beforeDuring,
+                    of: metric,
+                    first: own.before,
+                    second: own.during
+                ),
+                RunReport.Comparison(
+                    .beforeAfter,
+                    of: metric,
+                    first: own.before,
+                    second: own.after
+                ),
+            ]
+            guard let name = metric.control else { return all }
+            let control = parts(name)
+            all.append(
+                RunReport.Comparison(
+                    .controlBefore,
+                    of: metric,
+                    control: name,
+                    first: control.before,
+                    second: own.before
+                )
+            )
+            all.append(
+                RunReport.Comparison(
+                    .controlDuring,
+                    of: metric,
+                    control: name,
+                    first: control.during,
+                    second: own.during
+                )
+            )
+            return all
+        }
     }
 
     private func metric(_ metric: MetricDefinition) -> RunReport.MetricReport {
         let samples = record.samples[metric.name] ?? []
-        let begins = record.firstInjectionMs ?? .infinity
-        let ends = record.rollbackMs ?? .infinity
-        func summary(_ isPart: (Double) -> Bool) -> RunReport.Summary {
-            RunReport.Summary(MetricSummary(samples.filter { isPart(record.offset(of: $0.at)) }))
-        }
+        let parts = parts(metric.name)
         var report = RunReport.MetricReport(metric)
         report.samples = samples.map {
             RunReport.Point(atMs: record.offset(of: $0.at), value: $0.value, note: $0.note)
         }
-        report.before = summary { $0 < begins }
-        report.during = summary { $0 >= begins && $0 < ends }
-        report.after = summary { $0 >= begins && $0 >= ends }
+        report.before = RunReport.Summary(MetricSummary(parts.before))
+        report.during = RunReport.Summary(MetricSummary(parts.during))
+        report.after = RunReport.Summary(MetricSummary(parts.after))
         report.firstViolationMs = record.violations[metric.name]?.atMs
         return report
     }

@@ -26,11 +26,14 @@ package struct CheckResult: Sendable, Hashable {
     package var held: Bool?
     /// The values that it was judged by, in base units.
     package var values: [String: Double]
+    /// How long it took until it held, or until the time allowed was over.
+    package var took: Duration
 
     /// Makes an answer.
-    package init(held: Bool?, values: [String: Double]) {
+    package init(held: Bool?, values: [String: Double], took: Duration = .zero) {
         self.held = held
         self.values = values
+        self.took = took
     }
 }
 
@@ -66,12 +69,17 @@ package protocol RunControls: Sendable {
     /// Puts a fault back, or all of them.
     func rollback(_ handle: FaultHandle?) async throws(ControlError)
 
-    /// Whether a condition holds on values sampled now; a false one fails the hypothesis.
-    func check(_ condition: Condition, at location: SourceLocation?) async throws(ControlError)
-        -> CheckResult
+    /// Whether a condition holds on values sampled now, or comes to hold within a time; a false one fails the
+    /// hypothesis.
+    func check(
+        _ condition: Condition,
+        within limit: Duration,
+        at location: SourceLocation?
+    ) async throws(ControlError) -> CheckResult
 
     /// The same for one metric with its own threshold, which need not be among the watched ones.
-    func check(_ metric: MetricDefinition) async throws(ControlError) -> CheckResult
+    func check(_ metric: MetricDefinition, within limit: Duration) async throws(ControlError)
+        -> CheckResult
 
     /// Arms a rule that aborts the run when it holds.
     func abort(if condition: Condition, at location: SourceLocation?) async throws(ControlError)
@@ -90,6 +98,16 @@ package protocol RunControls: Sendable {
 
     /// Puts a line of the script's own on the time line.
     func log(_ text: String) async
+}
+
+extension RunControls {
+    /// Whether a condition holds on values sampled now.
+    package func check(
+        _ condition: Condition,
+        at location: SourceLocation?
+    ) async throws(ControlError) -> CheckResult {
+        try await check(condition, within: .zero, at: location)
+    }
 }
 
 /// What is run between baseline and rollback.
@@ -135,17 +153,21 @@ package struct Rehearsal: Sendable {
     package var error: DefinitionError?
     /// What the rehearsal could not see, in words.
     package var notes: [String]
+    /// How long faults would be on at most, from the first one to the end of the body; nil when that is not known.
+    package var length: Duration?
 
     /// Makes the result of a rehearsal.
     package init(
         faults: [FaultSpec] = [],
         steadyState: SteadyStateDefinition? = nil,
         error: DefinitionError? = nil,
-        notes: [String] = []
+        notes: [String] = [],
+        length: Duration? = nil
     ) {
         self.faults = faults
         self.steadyState = steadyState
         self.error = error
         self.notes = notes
+        self.length = length
     }
 }

@@ -120,6 +120,7 @@ package actor Runner {
         emit(.started, "plan of \"\(record.experiment.name)\" (seed \(record.seed))")
         record.enter(.initialize, at: offsetNow)
         if let reason = await makePlan() { handle(.stopped(reason)) }
+        for source in sources.values { await source.stop() }
         await letAgentGo()
         return ReportBuilder(record, machine: machine, time: surroundings.time).report()
     }

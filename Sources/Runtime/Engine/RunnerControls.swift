@@ -14,6 +14,7 @@ extension Runner: RunControls {
             )
         }
         try ControlError.definition { () throws(DefinitionError) in try watchNow(steadyState) }
+        if let problem = await readLags() { throw .definition(problem) }
     }
 
     package func inject(_ spec: FaultSpec) async throws(ControlError) -> FaultHandle {
@@ -28,6 +29,7 @@ extension Runner: RunControls {
 
     package func check(
         _ condition: Condition,
+        within limit: Duration,
         at location: SourceLocation?
     ) async throws(ControlError) -> CheckResult {
         try checkRunning()
@@ -38,14 +40,31 @@ extension Runner: RunControls {
             throw .definition(DefinitionError("check_metric", error.text, at: location))
         }
         try await awaitSampling()
+        let began = surroundings.time.now
         for name in condition.metrics { await sampleNow(name) }
-        let values = latestValues().filter { condition.metrics.contains($0.key) }
-        let result = CheckResult(held: condition.holds(values, units: units), values: values)
-        note(result, of: condition.description, units: units, at: location)
+        var result = judged(condition, since: began)
+        while result.held != true, result.took < limit {
+            try checkRunning()
+            await nextSample(by: began.advanced(by: limit))
+            result = judged(condition, since: began)
+        }
+        note(result, of: condition.description, units: units, within: limit, at: location)
         return result
     }
 
-    package func check(_ metric: MetricDefinition) async throws(ControlError) -> CheckResult {
+    private func judged(_ condition: Condition, since began: Instant) -> CheckResult {
+        let values = latestValues().filter { condition.metrics.contains($0.key) }
+        return CheckResult(
+            held: condition.holds(values, units: units),
+            values: values,
+            took: surroundings.time.now.since(began)
+        )
+    }
+
+    package func check(
+        _ metric: MetricDefinition,
+        within limit: Duration
+    ) async throws(ControlError) -> CheckResult {
         try checkRunning()
         guard let threshold = metric.healthy else {
             let problem = "the metric has no threshold: add below, above, equals, between or one_of"
@@ -55,13 +74,23 @@ extension Runner: RunControls {
             try surroundings.makeSource(metric)
         }
         await source.start()
-        let reading = await firstReading(of: source)
+        let began = surroundings.time.now
+        var result = CheckResult(held: nil, values: [:])
+        var reading = await firstReading(of: source)
+        while true {
+            result.values = [:]
+            if case .value(let value, _) = reading { result.values[metric.name] = value }
+            result.held = result.values[metric.name].map(threshold.admits)
+            result.took = surroundings.time.now.since(began)
+            guard result.held != true, result.took < limit, machine.stop == nil,
+                (try? await surroundings.time.sleep(for: min(.milliseconds(100), every))) != nil
+            else { break }
+            reading = await source.sample()
+        }
         await source.stop()
-        var values: [String: Double] = [:]
-        if case .value(let value, _) = reading { values[metric.name] = value }
-        let result = CheckResult(held: values[metric.name].map(threshold.admits), values: values)
         let text = "\(metric.name) \(threshold.spelled(in: metric.unit))"
-        note(result, of: text, units: [metric.name: metric.unit], at: metric.location)
+        let units = [metric.name: metric.unit]
+        note(result, of: text, units: units, within: limit, at: metric.location)
         return result
     }
 
@@ -138,24 +167,29 @@ extension Runner: RunControls {
         _ result: CheckResult,
         of condition: String,
         units: [String: MetricUnit],
+        within limit: Duration,
         at location: SourceLocation?
     ) {
-        record.checks.append(
-            RunReport.CheckReport(
-                condition: condition,
-                held: result.held,
-                values: result.values,
-                atMs: offsetNow,
-                location: location
-            )
+        var check = RunReport.CheckReport(
+            condition: condition,
+            held: result.held,
+            values: result.values,
+            atMs: offsetNow,
+            location: location
         )
+        if limit > .zero {
+            check.withinMs = limit.inMilliseconds
+            check.tookMs = result.took.inMilliseconds
+        }
+        record.checks.append(check)
         let shown = result.values.sorted { $0.key < $1.key }.map { name, value in
             "\(name) is \((units[name] ?? .number).spelled(value))"
         }
         let verdict = result.held.map { $0 ? "held" : "did not hold" } ?? "no data"
+        let when = limit > .zero ? " after \(result.took.spelled) of \(limit.spelled)" : ""
         emit(
             .check,
-            "\(condition): \(verdict)"
+            "\(condition): \(verdict)\(when)"
                 + (shown.isEmpty ? "" : " (\(shown.joined(separator: ", ")))")
         )
     }

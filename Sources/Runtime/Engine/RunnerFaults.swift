@@ -14,6 +14,9 @@ extension Runner {
         } catch {
             return .definition(error.description)
         }
+        if !record.metrics.isEmpty, let problem = await readLags() {
+            return .definition(problem.description)
+        }
         for spec in rehearsal.faults {
             do throws(ControlError) {
                 let spec = try narrowed(spec)

@@ -13,7 +13,7 @@ struct ArmedRule: Sendable {
 }
 
 extension Runner {
-    private var every: Duration { .milliseconds(max(1, record.experiment.steadyState.everyMs)) }
+    var every: Duration { .milliseconds(max(1, record.experiment.steadyState.everyMs)) }
 
     /// Makes the sources that are not there yet.
     func prepareSources() throws(DefinitionError) {
@@ -86,7 +86,7 @@ extension Runner {
     }
 
     /// Waits for the next sample of any metric, at most until `deadline`.
-    private func nextSample(by deadline: Instant) async {
+    func nextSample(by deadline: Instant) async {
         let time = surroundings.time
         let timer = Task {
             guard (try? await time.sleep(until: deadline)) != nil else { return }

@@ -224,8 +224,13 @@ package struct MetricDefinition: Sendable, Hashable, Codable {
     package var noData: NoDataRule
     /// How old a value may be when we see it, at worst, in milliseconds.
     package var lagMs: Double
+    /// The metric of the same steady state that it is compared with: the same measure on targets left alone.
+    package var control: String?
     /// The line of the script.
     package var location: SourceLocation?
+
+    /// Whether somebody else collects its values at an interval, so that shorter experiments show nothing in it.
+    package var isScraped: Bool { source == "prometheus" }
 
     /// Makes a metric from its parts.
     package init(
@@ -240,6 +245,7 @@ package struct MetricDefinition: Sendable, Hashable, Codable {
         forAtLeastMs: Double = 0,
         noData: NoDataRule = .unhealthy,
         lagMs: Double = 0,
+        control: String? = nil,
         location: SourceLocation? = nil
     ) {
         self.name = name
@@ -253,6 +259,7 @@ package struct MetricDefinition: Sendable, Hashable, Codable {
         self.forAtLeastMs = forAtLeastMs
         self.noData = noData
         self.lagMs = lagMs
+        self.control = control
         self.location = location
     }
 }
@@ -298,6 +305,23 @@ package protocol MetricSource: Sendable {
 
     /// Ends and frees what it has.
     func stop() async
+
+    /// How old a value may be when we see it, asked of who knows; nil when the definition says it.
+    ///
+    /// It may be called before `start`, and returns within the source's own time-out.
+    func readLag() async -> LagReading?
+}
+
+extension MetricSource {
+    package func readLag() async -> LagReading? { nil }
+}
+
+/// How old values may be.
+package enum LagReading: Sendable, Hashable {
+    /// As the source of the values says.
+    case read(Duration, from: String)
+    /// A guess, and why it is one.
+    case assumed(Duration, why: String)
 }
 
 /// What a source answers.

@@ -43,7 +43,7 @@ package struct RunReport: Sendable, Hashable, Codable {
     /// How the run was aborted, if it was.
     package var abort: AbortReport?
     /// Comparisons of baseline, during and after.
-    package var statistics: [String]
+    package var statistics: [Comparison]
     /// What happened, in order.
     package var timeline: [RunEvent]
     /// What shows that everything is back.
@@ -205,6 +205,10 @@ package struct RunReport: Sendable, Hashable, Codable {
         package var held: Bool?
         package var values: [String: Double]
         package var atMs: Double
+        /// How long it was waited for at most; nil for a check of one moment.
+        package var withinMs: Double?
+        /// How long it took until it held, or until that time was over.
+        package var tookMs: Double?
         package var location: SourceLocation?
 
         package init(

@@ -15,6 +15,7 @@ package struct TerminalSummary: Sendable {
         lines += section("why", report.reasons)
         lines += section("faults", report.faults.map(fault))
         lines += section("metrics", report.metrics.map(metric))
+        lines += section("statistics", statistics(report.statistics))
         lines += section("checks", report.checks.map { check($0, units: units(report)) })
         if let abort = report.abort, !report.faults.isEmpty {
             let took = Duration.milliseconds(abort.tookMs).spelled
@@ -96,6 +97,22 @@ package struct TerminalSummary: Sendable {
         ]
         let wanted = metric.healthy.map { "  (healthy: \($0.spelled(in: metric.unit)))" } ?? ""
         return "\(metric.name): \(parts.joined(separator: " · "))\(wanted)"
+    }
+
+    /// What could be compared, a line each, and the rest in one.
+    private func statistics(_ comparisons: [RunReport.Comparison]) -> [String] {
+        let told = comparisons.filter { $0.result != .tooFewSamples }
+        let rest = comparisons.filter { $0.result == .tooFewSamples }
+        let named = rest.prefix(4).map { comparison in
+            let (first, second) = comparison.kind.parts(control: comparison.control)
+            let counts = "\(comparison.firstCount) and \(comparison.secondCount)"
+            return "\(comparison.metric) \(first) → \(second) (\(counts))"
+        }
+        let more = rest.count > named.count ? " and \(rest.count - named.count) more" : ""
+        return told.map(\.sentence)
+            + (rest.isEmpty
+                ? []
+                : ["too few samples, 8 a side are needed: \(named.joined(separator: ", "))\(more)"])
     }
 
     private func check(_ check: RunReport.CheckReport, units: [String: MetricUnit]) -> String {

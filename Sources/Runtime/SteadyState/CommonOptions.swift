@@ -70,6 +70,13 @@ package enum CommonOptions {
         default: .string(NoDataRule.unhealthy.rawValue),
         help: "What it means when there is no value."
     )
+    /// The metric to compare with.
+    package static let control = Parameter(
+        "control",
+        ParameterKind<String>.string(example: "\"error_rate_of_the_others\""),
+        help:
+            "The name of another metric, the same measure on targets left alone: the report compares them."
+    )
     /// The sliding window of the sources that measure all the time.
     package static let window = Parameter(
         "window",
@@ -82,6 +89,7 @@ package enum CommonOptions {
     static let all = [
         below.erased, above.erased, equals.erased, between.erased, oneOf.erased,
         abortAbove.erased, abortBelow.erased, failures.erased, forAtLeast.erased, noData.erased,
+        control.erased,
     ]
 }
 

@@ -8,8 +8,8 @@ package struct MetricCatalogue: Sendable {
     package var descriptors: [MetricDescriptor] { kinds.map { $0.descriptor } }
 
     private let kinds: [any MetricKind.Type] = [
-        HTTPMetric.self, TCPMetric.self, PrometheusMetric.self, ProcessMetric.self,
-        CommandMetric.self, LuaMetric.self,
+        HTTPMetric.self, TCPMetric.self, PrometheusMetric.self, ScrapeMetric.self,
+        ProcessMetric.self, CommandMetric.self, LuaMetric.self,
     ]
 
     /// Makes the catalogue.
@@ -49,8 +49,36 @@ package struct MetricCatalogue: Sendable {
             forAtLeastMs: try parameters.value(CommonOptions.forAtLeast).inMilliseconds,
             noData: NoDataRule(rawValue: noData) ?? .unhealthy,
             lagMs: try kind.lag(parameters).inMilliseconds,
+            control: parameters[CommonOptions.control],
             location: location
         )
+    }
+
+    /// Checks what the metrics of one steady state say of each other.
+    package static func check(together metrics: [MetricDefinition]) throws(DefinitionError) {
+        for metric in metrics {
+            guard let name = metric.control else { continue }
+            let subject = "metric.\(metric.source)"
+            guard let control = metrics.first(where: { $0.name == name }), name != metric.name
+            else {
+                let others = metrics.map(\.name).filter { $0 != metric.name }
+                let hint = NearestName.hint(for: name, among: others)
+                throw DefinitionError(
+                    subject,
+                    "control of \(metric.name) must name another metric of the steady state, got "
+                        + "\"\(name.escapedForDisplay)\"\(hint)",
+                    at: metric.location
+                )
+            }
+            guard control.unit == metric.unit else {
+                throw DefinitionError(
+                    subject,
+                    "control of \(metric.name) must have its unit (\(metric.unit.rawValue)), got "
+                        + "\(name) (\(control.unit.rawValue))",
+                    at: metric.location
+                )
+            }
+        }
     }
 
     /// Makes the source of a metric; it measures nothing before `start`.
@@ -94,7 +122,7 @@ package struct MetricCatalogue: Sendable {
         if options[window] != nil, !descriptor.parameters.contains(where: { $0.name == window }) {
             throw DefinitionError(
                 descriptor.subject,
-                "window is for metric.http and metric.tcp, which measure all the time; "
+                "window is for metrics that compute over a span; "
                     + "a \(descriptor.name) metric is read at each sample",
                 at: location
             )

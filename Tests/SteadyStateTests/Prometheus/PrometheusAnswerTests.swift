@@ -170,16 +170,16 @@ struct `Answers of Prometheus` {
 
     @Test(arguments: [
         "http://p:9090", "http://p:9090/", "http://p:9090//", "http://p:9090/api/v1",
-        "http://p:9090/api/v1/query/",
+        "http://p:9090/api/v1/query/", "http://p:9090/api/v1/query_range",
     ])
     func `the endpoint is found with and without the API's path`(server: String) throws {
         let url = try #require(URL(string: server))
-        #expect(PrometheusMetric.endpoint(of: url) == "http://p:9090/api/v1/query")
+        #expect(PrometheusMetric.api(of: url) == "http://p:9090/api/v1")
     }
 
     @Test
     func `a prefix of the path is kept`() throws {
         let url = try #require(URL(string: "https://x/prometheus/"))
-        #expect(PrometheusMetric.endpoint(of: url) == "https://x/prometheus/api/v1/query")
+        #expect(PrometheusMetric.api(of: url) == "https://x/prometheus/api/v1")
     }
 }

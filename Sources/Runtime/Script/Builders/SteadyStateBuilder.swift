@@ -69,6 +69,7 @@ enum SteadyStateBuilder {
             steady.definition.metrics.append(try draft.named(name, in: catalogue))
             steady.functions[name] = draft.function
         }
+        try MetricCatalogue.check(together: steady.definition.metrics)
         return steady
     }
 

@@ -40,7 +40,12 @@ package struct LoadedExperiment: Sendable {
 
     /// Runs the body without effects; takes five seconds at most, whatever the script waits for.
     package func rehearse() async -> Rehearsal {
-        guard definition.hasBody else { return Rehearsal(faults: definition.faults) }
+        guard definition.hasBody else {
+            return Rehearsal(
+                faults: definition.faults,
+                length: definition.durationMs.map { .milliseconds($0) }
+            )
+        }
         return await Rehearsing(entry: entry, definition: definition, environment: environment)
             .rehearse()
     }

@@ -45,6 +45,7 @@ package enum MetaFile {
         ---@class moonquake.Figures The answer of `check_metric`; each value is a field of its own, too.
         ---@field held? boolean Whether the condition held; nil when a value was missing.
         ---@field values table<string, number> The values in base units: seconds, bytes, shares, events a second.
+        ---@field took number How long it took until it held, in seconds; at most the time of `within`.
         ---@field [string] number
 
         ---@class moonquake.Handle A fault in force; a `<close>` variable puts it back at the end of its scope.

@@ -16,14 +16,23 @@ final class RehearsalControls: RunControls {
         var units: [String: MetricUnit]
         var steadyState: SteadyStateDefinition?
         var waited = Duration.zero
+        var waitedBefore: Duration?
+        var checks = 0
         var notes: [String] = []
     }
 
     private let catalogue: FaultCatalogue
+    /// What every check answers.
+    private let holds: Bool
     private let state: Mutex<State>
 
-    init(_ catalogue: FaultCatalogue, watching steadyState: SteadyStateDefinition) {
+    init(
+        _ catalogue: FaultCatalogue,
+        watching steadyState: SteadyStateDefinition,
+        holds: Bool = true
+    ) {
         self.catalogue = catalogue
+        self.holds = holds
         state = Mutex(State(units: steadyState.units))
     }
 
@@ -33,6 +42,12 @@ final class RehearsalControls: RunControls {
     var steadyState: SteadyStateDefinition? { state.withLock { $0.steadyState } }
     /// What ended the rehearsal early.
     var notes: [String] { state.withLock { $0.notes } }
+    /// How many checks there were.
+    var checks: Int { state.withLock { $0.checks } }
+    /// How long the body would have waited from its first fault on; nil without one.
+    var length: Duration? {
+        state.withLock { state in state.waitedBefore.map { state.waited - $0 } }
+    }
     /// How long the body would have waited.
     var waited: Duration { state.withLock { $0.waited } }
 
@@ -57,6 +72,7 @@ final class RehearsalControls: RunControls {
         let number = state.withLock { state in
             if !state.faults.contains(spec) { state.faults.append(spec) }
             state.injections += 1
+            if state.waitedBefore == nil { state.waitedBefore = state.waited }
             return state.injections
         }
         return FaultHandle(number: number, fault: spec.fault, targets: [spec.target.likely])
@@ -66,15 +82,28 @@ final class RehearsalControls: RunControls {
 
     func check(
         _ condition: Condition,
+        within limit: Duration,
         at location: SourceLocation?
     ) async throws(ControlError) -> CheckResult {
         try check(condition, "check_metric", at: location)
-        return CheckResult(held: true, values: [:])
+        return answer(within: limit)
     }
 
-    func check(_ metric: MetricDefinition) async throws(ControlError) -> CheckResult {
+    func check(
+        _ metric: MetricDefinition,
+        within limit: Duration
+    ) async throws(ControlError) -> CheckResult {
         try count()
-        return CheckResult(held: true, values: [:])
+        return answer(within: limit)
+    }
+
+    /// A check that holds takes no time, and one that does not takes all it has.
+    private func answer(within limit: Duration) -> CheckResult {
+        state.withLock { state in
+            state.checks += 1
+            if !holds { state.waited += limit }
+        }
+        return CheckResult(held: holds, values: [:])
     }
 
     func abort(if condition: Condition, at location: SourceLocation?) async throws(ControlError) {

@@ -15,7 +15,12 @@ enum CheckMetric: Primitive {
                 "condition",
                 "string|moonquake.Metric",
                 "Such as \"p99 < 300ms\", or a metric with a threshold."
-            )
+            ),
+            SignaturePart(
+                "options?",
+                "{ within: string }",
+                "within: wait until it holds, at most this long, such as \"10s\"."
+            ),
         ],
         result: SignaturePart("figures", "moonquake.Figures", "Whether it held, and the values.")
     )
@@ -25,16 +30,40 @@ enum CheckMetric: Primitive {
 
     static func call(_ call: LuaCall, _ session: ScriptSession) async throws -> [LuaValue] {
         let controls = try await session.controls(for: call)
-        let value = try call.only(expected)
+        let limit = try limit(call)
+        let value = limit == nil ? try call.only(expected) : call[1]
         if let text = value.string {
             let condition = try call.condition(text)
-            return [figures(try await controls.check(condition, at: call.place))]
+            let result = try await controls.check(
+                condition,
+                within: limit ?? .zero,
+                at: call.place
+            )
+            return [figures(result)]
         }
         guard let draft = value.object?.payload(of: MetricBuilder.objects) else {
             throw DefinitionError(call.function, "expects \(expected), got \(value.given)")
         }
         let metric = try definition(of: draft, session)
-        return [figures(try await controls.check(metric))]
+        return [figures(try await controls.check(metric, within: limit ?? .zero))]
+    }
+
+    private static let within = Parameter(
+        "within",
+        ParameterKind<Duration>.duration(from: .milliseconds(1), to: .seconds(86_400)),
+        help: "Wait until it holds, at most this long."
+    )
+
+    /// The time of `{ within = "10s" }`, the second argument; nil without one.
+    private static func limit(_ call: LuaCall) throws(DefinitionError) -> Duration? {
+        guard call.arguments.count == 2 else { return nil }
+        guard let table = call[2].table else {
+            let problem = "expects options such as { within = \"10s\" }, got \(call[2].given)"
+            throw DefinitionError(call.function, problem)
+        }
+        let set = ParameterSet(of: call.function, [within.erased])
+        let options = try OptionTable(table, of: set, live: [], at: call.place)
+        return try set.validate(options.plain, at: call.place)[within]
     }
 
     /// The metric with a name; it must have a threshold to be judged by.
@@ -60,6 +89,7 @@ enum CheckMetric: Primitive {
         var fields = values
         fields["held"] = result.held.map { .boolean($0) }
         fields["values"] = .table(LuaTable(fields: values))
+        fields["took"] = .number(result.took.inSeconds)
         return .table(LuaTable(fields: fields))
     }
 }

@@ -5,23 +5,17 @@
 import ChaosModel
 import FoundationEssentials
 
-/// One series of an instant vector; a scalar is a series without labels.
-struct PrometheusSeries: Sendable, Hashable {
-    /// The labels as PromQL writes them: `{instance="a", job="b"}`.
-    let labels: String
-    /// The value; NaN as it came.
-    let value: Double
-}
-
 /// What Prometheus said.
 struct PrometheusAnswer: Sendable, Hashable {
     /// The series; empty when the query matched nothing.
-    let series: [PrometheusSeries]
+    let series: [NamedSeries]
     /// Warnings of the server.
     let warnings: [String]
 
     /// Reads an answer.
-    init(status: Int, body: [UInt8]) throws(PrometheusTrouble) {
+    ///
+    /// `range` says what stands for the points of a range query; nil for an instant query.
+    init(status: Int, body: [UInt8], range: RangeReduction? = nil) throws(PrometheusTrouble) {
         let decoded = try? JSONDecoder().decode(Envelope.self, from: Data(body))
         guard let envelope = decoded else {
             let start = String(decoding: body.prefix(160), as: UTF8.self).escapedForDisplay
@@ -37,18 +31,19 @@ struct PrometheusAnswer: Sendable, Hashable {
         guard let data = envelope.data else {
             throw PrometheusTrouble("prometheus answers without data")
         }
-        series = try Self.series(data)
+        series = try Self.series(data, range)
         warnings = (envelope.warnings ?? []).prefix(3).map(\.escapedForDisplay)
     }
 
     private static func series(
-        _ data: Envelope.Payload
-    ) throws(PrometheusTrouble) -> [PrometheusSeries] {
+        _ data: Envelope.Payload,
+        _ range: RangeReduction?
+    ) throws(PrometheusTrouble) -> [NamedSeries] {
         switch data {
         case .scalar(let point):
-            return [PrometheusSeries(labels: "", value: try number(point.value))]
+            return [NamedSeries(labels: "", value: try number(point.value))]
         case .vector(let elements):
-            var series: [PrometheusSeries] = []
+            var series: [NamedSeries] = []
             series.reserveCapacity(elements.count)
             for element in elements {
                 let labels = labels(element.metric)
@@ -57,14 +52,28 @@ struct PrometheusAnswer: Sendable, Hashable {
                         "the query gives histograms; take a quantile or a count of them"
                     )
                 }
-                series.append(PrometheusSeries(labels: labels, value: try number(point.value)))
+                series.append(NamedSeries(labels: labels, value: try number(point.value)))
             }
             return series
-        case .other(let type):
-            let hint = type == "matrix" ? "; take an instant value, such as rate(…[1m])" : ""
+        case .matrix(let elements) where range != nil:
+            var series: [NamedSeries] = []
+            for element in elements {
+                var points: [(at: Double, value: Double)] = []
+                for point in element.values ?? [] {
+                    points.append((point.at, try number(point.value)))
+                }
+                guard let value = range?.value(of: points) else { continue }
+                series.append(NamedSeries(labels: labels(element.metric), value: value))
+            }
+            return series
+        case .matrix:
             throw PrometheusTrouble(
-                "the query gives a \(type.escapedForDisplay) and not a scalar or an instant "
-                    + "vector\(hint)"
+                "the query gives a matrix and not a scalar or an instant vector; take an instant "
+                    + "value, such as rate(…[1m])"
+            )
+        case .other(let type):
+            throw PrometheusTrouble(
+                "the query gives a \(type.escapedForDisplay) and not a scalar or an instant vector"
             )
         }
     }
@@ -83,10 +92,7 @@ struct PrometheusAnswer: Sendable, Hashable {
     }
 
     private static func labels(_ metric: [String: String]) -> String {
-        let name = metric["__name__"] ?? ""
-        let rest = metric.filter { $0.key != "__name__" }.sorted { $0.key < $1.key }
-        let inner = rest.map { "\($0.key)=\"\($0.value.escapedForDisplay)\"" }
-        return inner.isEmpty ? name : "\(name){\(inner.joined(separator: ", "))}"
+        NamedSeries.labels(metric["__name__"] ?? "", metric.filter { $0.key != "__name__" })
     }
 }
 
@@ -108,6 +114,7 @@ private struct Envelope: Decodable {
     enum Payload: Decodable {
         case scalar(Point)
         case vector([Element])
+        case matrix([Element])
         case other(String)
 
         private enum Keys: String, CodingKey { case resultType, result }
@@ -117,6 +124,7 @@ private struct Envelope: Decodable {
             switch try fields.decode(String.self, forKey: .resultType) {
             case "scalar": self = .scalar(try fields.decode(Point.self, forKey: .result))
             case "vector": self = .vector(try fields.decode([Element].self, forKey: .result))
+            case "matrix": self = .matrix(try fields.decode([Element].self, forKey: .result))
             case let type: self = .other(type)
             }
         }
@@ -125,15 +133,18 @@ private struct Envelope: Decodable {
     struct Element: Decodable {
         let metric: [String: String]
         let value: Point?
+        let values: [Point]?
     }
 
     /// `[1435781451.781, "1"]`.
     struct Point: Decodable {
+        /// Seconds since 1970.
+        let at: Double
         let value: String
 
         init(from decoder: any Decoder) throws {
             var items = try decoder.unkeyedContainer()
-            _ = try items.decode(Double.self)
+            at = try items.decode(Double.self)
             value = try items.decode(String.self)
         }
     }

@@ -2,7 +2,6 @@
 
 import ChaosModel
 import FoundationEssentials
-import NIOHTTP1
 
 /// The kind `prometheus`.
 enum PrometheusMetric: MetricKind {
@@ -11,10 +10,9 @@ enum PrometheusMetric: MetricKind {
         summary: "The value of a PromQL query, asked of a Prometheus server at each sample.",
         parameters: [
             Options.server.erased, Options.query.erased, Options.any.erased,
-            Options.scrapeInterval.erased, Options.timeout.erased, Options.headers.erased,
-            Options.username.erased, Options.password.erased, Options.bearerToken.erased,
-        ],
-        measures: [(name: "value", unit: .number)]
+            Options.scrapeInterval.erased, Options.step.erased, Options.window.erased,
+        ] + ServerOptions.common,
+        measures: RangeReduction.Figure.allCases.map { (name: $0.rawValue, unit: .number) }
     )
 
     enum Options {
@@ -38,104 +36,96 @@ enum PrometheusMetric: MetricKind {
         static let scrapeInterval = Parameter(
             "scrape_interval",
             ParameterKind<Duration>.duration(from: .milliseconds(1), to: .seconds(3600)),
-            default: "15s",
-            help: "How often the server scrapes: how old a value may be when we see it."
+            help:
+                "How often the server scrapes: how old a value may be when we see it. Asked of the server when left out."
         )
-        static let timeout = Parameter(
-            "timeout",
-            ParameterKind<Duration>.duration(from: .milliseconds(1), to: .seconds(60)),
-            default: "5s",
-            help: "How long an answer may take; later is no data."
+        static let step = Parameter(
+            "step",
+            ParameterKind<Duration>.duration(from: .milliseconds(1), to: .seconds(3600)),
+            help:
+                "Ask for the points of the last `window`, this far apart, and judge their `measure`."
         )
-        static let headers = Parameter(
-            "headers",
-            ParameterKind<[String: String]>.stringTable,
-            help: "Headers of the request, such as the tenant's."
-        )
-        static let username = Parameter(
-            "username",
-            ParameterKind<String>.string(example: "\"moonquake\""),
-            help: "The user of basic authentication."
-        )
-        static let password = Parameter(
-            "password",
-            ParameterKind<String>.string(example: "\"…\""),
-            help: "The password of basic authentication."
-        )
-        static let bearerToken = Parameter(
-            "bearer_token",
-            ParameterKind<String>.string(example: "\"…\""),
-            help: "The token of bearer authentication."
+        static let window = Parameter(
+            "window",
+            ParameterKind<Duration>.duration(from: .seconds(1), to: .seconds(86_400)),
+            help: "The span of a query with `step`; 1m when left out."
         )
     }
+
+    /// What a scrape interval is taken to be that the server does not tell: the default of Prometheus' own examples.
+    static let assumedInterval = Duration.seconds(15)
 
     static func check(_ parameters: Parameters) throws(DefinitionError) {
         let query = try parameters.value(Options.query)
         guard query.contains(where: { !$0.isWhitespace }) else {
             throw parameters.error("query must not be empty")
         }
-        if let problem = HeaderSyntax.check(parameters[Options.headers] ?? [:]) {
-            throw parameters.error(problem)
-        }
         let server = try parameters.value(Options.server)
         guard server.query == nil, server.fragment == nil else {
             throw parameters.error("server must be a URL without ? and #, got \"\(server)\"")
         }
-        let given = ["username", "password", "bearer_token"].filter(parameters.given.contains)
-        guard given.isEmpty || given == ["username", "password"] || given == ["bearer_token"] else {
+        try ServerOptions.check(parameters, of: server)
+        let isRange = parameters.given.contains("step")
+        for name in ["window", "measure"] where parameters.given.contains(name) && !isRange {
+            if name == "measure", figure(in: parameters) == .value { continue }
             throw parameters.error(
-                "credentials are username and password, or bearer_token; got only "
-                    + given.joined(separator: " and ")
+                "\(name) is for queries with a step: write step = \"5s\" beside it"
             )
+        }
+        if let step = parameters[Options.step], step > (parameters[Options.window] ?? .seconds(60))
+        {
+            throw parameters.error("step must not be more than the window, got \(step.spelled)")
         }
     }
 
+    private static func figure(in parameters: Parameters) -> RangeReduction.Figure? {
+        RangeReduction.Figure(rawValue: descriptor.measure(in: parameters).name)
+    }
+
     static func lag(_ parameters: Parameters) throws(DefinitionError) -> Duration {
-        try parameters.value(Options.scrapeInterval)
+        parameters[Options.scrapeInterval] ?? assumedInterval
     }
 
     static func source(_ request: SourceRequest) throws(DefinitionError) -> any MetricSource {
         let parameters = request.parameters
+        let text = try parameters.value(Options.query)
+        let range = parameters[Options.step].map { step in
+            PrometheusSource.Range(
+                step: step,
+                window: parameters[Options.window] ?? .seconds(60),
+                figure: RangeReduction.Figure(rawValue: request.measure) ?? .value
+            )
+        }
         let query = PrometheusSource.Query(
-            endpoint: endpoint(of: try parameters.value(Options.server)),
-            form: "query=" + FormEncoding.encode(try parameters.value(Options.query)),
-            headers: headers(parameters),
-            timeout: try parameters.value(Options.timeout),
+            api: api(of: try parameters.value(Options.server)),
+            text: text,
+            range: range,
+            declaredLag: parameters[Options.scrapeInterval],
             choice: SeriesChoice(
                 healthy: request.definition.healthy,
                 tolerated: request.definition.tolerated,
                 any: try parameters.value(Options.any)
             )
         )
-        return PrometheusSource(query)
+        return PrometheusSource(
+            query,
+            client: try ServerClient(parameters),
+            time: request.context.kernel.time
+        )
     }
 
-    /// The query endpoint below a server's URL, with its prefix, with a trailing slash or without, and also when
-    /// somebody gave the path of the API already.
-    static func endpoint(of server: URL) -> String {
+    /// The API below a server's URL, with its prefix, with a trailing slash or without, and also when somebody gave
+    /// the path of the API already.
+    static func api(of server: URL) -> String {
         var text = server.absoluteString[...]
         func trimSlashes() { while text.hasSuffix("/") { text.removeLast() } }
         trimSlashes()
-        for ending in ["/api/v1/query", "/api/v1"] where text.hasSuffix(ending) {
+        for ending in ["/api/v1/query_range", "/api/v1/query", "/api/v1"]
+        where text.hasSuffix(ending) {
             text.removeLast(ending.count)
         }
         trimSlashes()
-        return text + "/api/v1/query"
-    }
-
-    private static func headers(_ parameters: Parameters) -> HTTPHeaders {
-        var headers = HTTPHeaders((parameters[Options.headers] ?? [:]).sorted { $0.key < $1.key })
-        if !headers.contains(name: "User-Agent") {
-            headers.add(name: "User-Agent", value: "moonquake")
-        }
-        if let token = parameters[Options.bearerToken] {
-            headers.replaceOrAdd(name: "Authorization", value: "Bearer \(token)")
-        }
-        if let user = parameters[Options.username], let secret = parameters[Options.password] {
-            let pair = Data("\(user):\(secret)".utf8).base64EncodedString()
-            headers.replaceOrAdd(name: "Authorization", value: "Basic \(pair)")
-        }
-        return headers
+        return text + "/api/v1"
     }
 }
 

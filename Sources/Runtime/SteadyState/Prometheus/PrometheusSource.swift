@@ -1,141 +1,143 @@
 // Asks Prometheus at each sample, within the time-out, whatever the server does.
 
-import AsyncHTTPClient
 import ChaosModel
-import FoundationEssentials
 import NIOCore
-import NIOHTTP1
-import NIOPosix
 import Synchronization
 
-/// An instant query.
+/// An instant query, or a range query over the last window.
 ///
 /// It goes as a POST form, so that its length has no limit, and as a GET where POST is not allowed (a read-only proxy).
 final class PrometheusSource: MetricSource {
     /// What is asked, and how.
     struct Query: Sendable {
-        /// The URL of the API's query endpoint.
-        let endpoint: String
-        /// The query, percent-encoded: `query=…`.
-        let form: String
-        let headers: HTTPHeaders
-        let timeout: Duration
+        /// The URL of the API, without a slash at its end.
+        let api: String
+        /// The query as it was written.
+        let text: String
+        /// Nil for an instant query.
+        let range: Range?
+        /// The scrape interval, if the script says it.
+        let declaredLag: Duration?
         let choice: SeriesChoice
     }
 
-    private static let timeouts: [HTTPClientError] = [
-        .deadlineExceeded, .connectTimeout, .readTimeout,
-    ]
-
-    static let answerLimit = 8 * 1_048_576
-
-    private let query: Query
-    private let client = Mutex<HTTPClient?>(nil)
-    private let usesGet = Mutex(false)
-
-    init(_ query: Query) {
-        self.query = query
+    /// The points of a range query.
+    struct Range: Sendable {
+        let step: Duration
+        let window: Duration
+        let figure: RangeReduction.Figure
     }
 
-    func start() async {
-        client.withLock { client in
-            guard client == nil else { return }
-            var configuration = HTTPClient.Configuration()
-            configuration.redirectConfiguration = .disallow
-            configuration.timeout.connect = .nanoseconds(Int64(query.timeout.inSeconds * 1e9))
-            configuration.connectionPool.retryConnectionEstablishment = false
-            configuration.httpVersion = .http1Only
-            client = HTTPClient(
-                eventLoopGroupProvider: .shared(MultiThreadedEventLoopGroup.singleton),
-                configuration: configuration
-            )
+    private let query: Query
+    private let client: ServerClient
+    private let time: any TimePort
+    private let selectors: [String]
+    private let usesGet = Mutex(false)
+    private let lag: Mutex<Duration>
+
+    init(_ query: Query, client: ServerClient, time: any TimePort) {
+        self.query = query
+        self.client = client
+        self.time = time
+        selectors = query.range == nil ? QuerySelectors.instant(in: query.text) : []
+        lag = Mutex(query.declaredLag ?? PrometheusMetric.assumedInterval)
+    }
+
+    func start() async { client.start() }
+
+    func stop() async { await client.stop() }
+
+    func readLag() async -> LagReading? {
+        if query.declaredLag != nil { return nil }
+        client.start()
+        do {
+            let url = "\(query.api)/targets?state=active"
+            let answer = try await client.ask(url, by: client.deadline)
+            guard answer.status == 200, let intervals = ScrapeIntervals(answer.body) else {
+                return .assumed(
+                    PrometheusMetric.assumedInterval,
+                    why: "the server does not tell its scrape intervals (HTTP \(answer.status))"
+                )
+            }
+            let (seconds, jobs) = intervals.longest(for: query.text)
+            lag.withLock { $0 = .seconds(seconds) }
+            let source = jobs.isEmpty ? "the slowest target" : "job \(jobs.joined(separator: ", "))"
+            return .read(.seconds(seconds), from: "Prometheus, \(source.escapedForDisplay)")
+        } catch {
+            return .assumed(PrometheusMetric.assumedInterval, why: error.description)
         }
     }
 
     func sample() async -> Reading {
-        guard let client = client.withLock(\.self) else { return .noData("not started") }
-        let deadline = NIODeadline.now() + .nanoseconds(Int64(query.timeout.inSeconds * 1e9))
         do {
-            var response = try await ask(client, by: deadline)
-            if response.status == .methodNotAllowed, !usesGet.withLock(\.self) {
-                usesGet.withLock { $0 = true }
-                response = try await ask(client, by: deadline)
+            async let age = oldestAge()
+            let answer = try await answer()
+            let reading = query.choice.reading(of: answer)
+            let limit = lag.withLock(\.self) * 2
+            guard case .value = reading, let age = await age, age > limit.inSeconds else {
+                return reading
             }
-            let body = response.body.map { Array($0.readableBytesView) } ?? []
-            let status = Int(response.status.code)
-            if (300..<400).contains(status), let place = response.headers.first(name: "Location") {
-                return .noData("HTTP \(status), redirected to \"\(place.escapedForDisplay)\"")
-            }
-            return query.choice.reading(of: try PrometheusAnswer(status: status, body: body))
+            return .noData(
+                "the newest sample is \(Duration.seconds(age).spelled) old, more than twice the scrape "
+                    + "interval (\(limit.spelled))"
+            )
         } catch let trouble as PrometheusTrouble {
             return .noData(trouble.description)
         } catch {
-            return .noData(words(error))
+            return .noData("\(error)")
         }
     }
 
-    func stop() async {
-        let client = self.client.withLock { client in
-            defer { client = nil }
-            return client
+    private func answer() async throws -> PrometheusAnswer {
+        let form = "query=" + FormEncoding.encode(query.text)
+        guard let range = query.range else {
+            let answer = try await ask("query", form)
+            return try PrometheusAnswer(status: answer.status, body: answer.body)
         }
-        try? await client?.shutdown()
+        let end = time.secondsSince1970
+        let start = end - range.window.inSeconds
+        let answer = try await ask(
+            "query_range",
+            form + "&start=\(start)&end=\(end)&step=\(range.step.inSeconds)"
+        )
+        let ended = end - range.step.inSeconds - lag.withLock(\.self).inSeconds * 2
+        return try PrometheusAnswer(
+            status: answer.status,
+            body: answer.body,
+            range: RangeReduction(figure: range.figure, newest: ended)
+        )
     }
 
-    private func ask(
-        _ client: HTTPClient,
-        by deadline: NIODeadline
-    ) async throws -> HTTPClient.Response {
-        var headers = query.headers
-        let request: HTTPClient.Request
-        if usesGet.withLock(\.self) {
-            let url = "\(query.endpoint)?\(query.form)"
-            request = try HTTPClient.Request(url: url, method: .GET, headers: headers)
-        } else {
-            headers.replaceOrAdd(name: "Content-Type", value: "application/x-www-form-urlencoded")
-            request = try HTTPClient.Request(
-                url: query.endpoint,
-                method: .POST,
-                headers: headers,
-                body: .string(query.form)
-            )
+    /// The age of the oldest series that the query takes as it stands, by the server's clock; nil when that is not known.
+    private func oldestAge() async -> Double? {
+        var oldest: Double?
+        for selector in selectors {
+            let text = "time() - min(timestamp(\(selector)))"
+            guard let answer = try? await ask("query", "query=" + FormEncoding.encode(text)),
+                let read = try? PrometheusAnswer(status: answer.status, body: answer.body),
+                let age = read.series.first?.value, age.isFinite
+            else { continue }
+            oldest = max(oldest ?? age, age)
         }
-        do {
-            return try await send(request, with: client, by: deadline)
-        } catch  where Self.isClosedConnection(error) {
-            // A kept connection that the server closed meanwhile; a query may be asked twice (RFC 9110, 9.2.2).
-            return try await send(request, with: client, by: deadline)
-        }
+        return oldest
     }
 
-    private static func isClosedConnection(_ error: any Error) -> Bool {
-        switch error {
-        case let error as HTTPClientError: error == .remoteConnectionClosed
-        case let error as ChannelError: error == .ioOnClosedChannel
-        default: false
+    private func ask(_ endpoint: String, _ form: String) async throws -> ServerAnswer {
+        let deadline = client.deadline
+        let url = "\(query.api)/\(endpoint)"
+        if !usesGet.withLock(\.self) {
+            let answer = try await client.ask(url, form: form, by: deadline)
+            guard answer.status == 405 else { return try answer.here() }
+            usesGet.withLock { $0 = true }
         }
+        return try await client.ask("\(url)?\(form)", by: deadline).here()
     }
+}
 
-    private func send(
-        _ request: HTTPClient.Request,
-        with client: HTTPClient,
-        by deadline: NIODeadline
-    ) async throws -> HTTPClient.Response {
-        let delegate = ResponseAccumulator(request: request, maxBodySize: Self.answerLimit)
-        return try await client.execute(request: request, delegate: delegate, deadline: deadline)
-            .get()
-    }
-
-    private func words(_ error: any Error) -> String {
-        switch error {
-        case let error as HTTPClientError where Self.timeouts.contains(error):
-            "no answer within \(query.timeout.spelled)"
-        case let error as HTTPClientError where error == .remoteConnectionClosed:
-            ConnectionTrouble.closedEarly
-        case is ResponseAccumulator.ResponseTooBigError:
-            "the answer is longer than \(MetricUnit.bytes.spelled(Double(Self.answerLimit)))"
-        case let error as HTTPClientError: error.shortDescription
-        default: ConnectionTrouble.words(error)
-        }
+extension ServerAnswer {
+    /// The answer, unless it sends us elsewhere.
+    fileprivate func here() throws(PrometheusTrouble) -> ServerAnswer {
+        if let redirection { throw PrometheusTrouble(redirection) }
+        return self
     }
 }

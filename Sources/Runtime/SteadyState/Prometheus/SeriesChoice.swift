@@ -11,34 +11,41 @@ struct SeriesChoice: Sendable {
     let healthy: Threshold?
     let tolerated: Threshold?
     let any: Bool
+    /// What gives the series, for messages.
+    var subject = "the query"
 
     /// The value of an answer.
     func reading(of answer: PrometheusAnswer) -> Reading {
-        var notes = answer.warnings.map { "warning: \($0)" }
-        let numbers = answer.series.filter { !$0.value.isNaN }
-        guard let first = answer.series.first else {
-            return noData("the query matches no series", notes)
+        reading(of: answer.series, warnings: answer.warnings)
+    }
+
+    /// The value that stands for several series.
+    func reading(of series: [NamedSeries], warnings: [String]) -> Reading {
+        var notes = warnings.map { "warning: \($0)" }
+        let numbers = series.filter { !$0.value.isNaN }
+        guard let first = series.first else {
+            return noData("\(subject) matches no series", notes)
         }
-        if let hidden = answer.series.first(where: \.value.isNaN), !any || numbers.isEmpty {
-            return noData("the value of \(Self.name(hidden)) is NaN", notes)
+        if let hidden = series.first(where: \.value.isNaN), !any || numbers.isEmpty {
+            return noData("the value of \(name(hidden)) is NaN", notes)
         }
-        guard answer.series.count > 1 else { return .value(first.value, note: note(notes)) }
+        guard series.count > 1 else { return .value(first.value, note: note(notes)) }
         guard healthy != nil || tolerated != nil else {
             return noData(
-                "the query gives \(answer.series.count) series, and without a threshold none is "
+                "\(subject) gives \(series.count) series, and without a threshold none is "
                     + "the worst: aggregate them in the query",
                 notes
             )
         }
         let ranked = any ? numbers.min(by: isBetter) : numbers.max(by: isBetter)
-        guard let chosen = ranked else { return noData("the query matches no series", notes) }
+        guard let chosen = ranked else { return noData("\(subject) matches no series", notes) }
         let rank = any ? "best" : "worst"
-        notes.insert("\(rank) of \(answer.series.count) series: \(Self.name(chosen))", at: 0)
+        notes.insert("\(rank) of \(series.count) series: \(name(chosen))", at: 0)
         return .value(chosen.value, note: note(notes))
     }
 
     /// Whether `left` is strictly better than `right`: less beyond what is tolerated, then less beyond the hypothesis.
-    private func isBetter(_ left: PrometheusSeries, _ right: PrometheusSeries) -> Bool {
+    private func isBetter(_ left: NamedSeries, _ right: NamedSeries) -> Bool {
         rank(left.value) < rank(right.value)
     }
 
@@ -55,8 +62,8 @@ struct SeriesChoice: Sendable {
         notes.isEmpty ? nil : notes.joined(separator: "; ")
     }
 
-    private static func name(_ series: PrometheusSeries) -> String {
-        series.labels.isEmpty ? "the query" : series.labels
+    private func name(_ series: NamedSeries) -> String {
+        series.labels.isEmpty ? subject : series.labels
     }
 }
 
