@@ -11,6 +11,7 @@ packages=(
   iproute2 iputils-ping procps        # namespaces for demo and tests
   nginx-light redis-server prometheus # the real services of demo and tests
   curl python3 lua-check              # clients, and the Lua linter
+  podman runc                         # containers as targets, and their tests
   qemu-system-x86 mmdebstrap cpio     # the lab: a kernel that has everything,
   busybox-static kmod zstd xz-utils   # and what it boots
 )

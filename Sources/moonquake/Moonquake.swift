@@ -21,7 +21,8 @@ struct Moonquake: AsyncParsableCommand {
             """,
         version: programVersion,
         subcommands: [
-            RunCommand.self, CheckCommand.self, FaultsCommand.self, DoctorCommand.self,
+            RunCommand.self, CheckCommand.self, FaultsCommand.self, TargetsCommand.self,
+            DoctorCommand.self,
             AbortCommand.self,
             RecoverCommand.self, AgentCommand.self, WorkerCommand.self,
         ]

@@ -38,6 +38,7 @@ struct ExperimentTests {
             faults: ["process.pause"]
         ),
         Expected(file: "paused-redis", faults: ["process.pause"]),
+        Expected(file: "paused-container", faults: ["process.pause"]),
     ]
 
     @Test

@@ -38,6 +38,8 @@ struct ReportBuilder {
         report.worstAbortLagMs = worstAbortLag
         report.recoveredAfterMs = record.recoveredAfterMs
         report.abort = record.abort
+        report.radius = record.radius
+        report.policy = record.policy
         report.timeline = record.events
         report.proof = proof
         report.error = error
