@@ -3,7 +3,7 @@
 #
 #   scripts/practice.sh                    holds the set-up until Ctrl-C, for runs from another terminal
 #   scripts/practice.sh COMMAND ARG…       runs a command inside of its life, and passes its exit code on
-#   --name NAME, --port PORT               when "practice" or 18080…18083 are taken; change
+#   --name NAME, --port PORT               when "practice" or 18080…18084 are taken; change
 #                                          scripts/experiments/practice/place.lua accordingly
 #
 # On the loopback, for everybody: nginx with two workers, a shop (Python) under a supervisor and for root in control
@@ -11,6 +11,9 @@
 #
 #   NAME-web   10.99.0.1   shop :8080, nginx as a proxy :8081
 #   NAME-data  10.99.0.2   redis for the cache :6379, redis for sessions :6380, nginx as the backend :8082
+#
+# and, where podman is installed, a container called NAME-batch that serves port +4 of the loopback; its engine
+# listens at /tmp/moonquake-NAME.sock.
 #
 # When this script ends, all of it is gone.
 set -euo pipefail
@@ -34,6 +37,7 @@ made=()
 
 clean_up() {
   trap '' INT TERM HUP
+  stop_engine
   stop_services
   for namespace in ${made[@]+"${made[@]}"}; do ip netns del "$namespace"; done
   rm -rf "$folder" "/etc/netns/$name-web"
@@ -80,6 +84,13 @@ if [ "$(id -u)" -eq 0 ]; then
   shop "$name-web" 10.99.0.1 8080 cache.shop.test 6379
   for listener in 53 6379 6380 8082; do wait_for "$name-data" 10.99.0.2 $listener; done
   for listener in 8080 8081; do wait_for "$name-web" 10.99.0.1 $listener; done
+  if command -v podman >/dev/null; then
+    start_engine "/tmp/moonquake-$name.sock"
+    start_container "$name-batch" app=batch httpd -f -p "127.0.0.1:$((port + 4))" -h /
+    wait_for - 127.0.0.1 $((port + 4))
+  else
+    echo "practice.sh: no podman, so no containers: paused-container.lua cannot be run" >&2
+  fi
 else
   echo "practice.sh: not root, so no network namespaces: only the experiments on the loopback can be run" >&2
 fi

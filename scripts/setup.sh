@@ -16,6 +16,7 @@ packages=(
   python3-aiosmtpd openssl            # a mail server for the tests, and its certificate
   haproxy wrk                         # the proxy's peers and load in bench/
   python3-grpcio nghttp2-server       # real peers of the proxy in its tests
+  podman runc                         # containers as targets, and their tests
   qemu-system-x86 mmdebstrap cpio     # the lab: a kernel that has everything,
   busybox-static kmod zstd xz-utils   # and what it boots
 )

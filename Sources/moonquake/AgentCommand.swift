@@ -27,6 +27,8 @@ struct AgentCommand: AsyncParsableCommand {
             catalogue: .all,
             store: LinuxJournals(stateDirectory: state.path),
             version: programVersion,
+            locks: LinuxTargetLocks(),
+            loadPolicy: { () throws(DefinitionError) in try PolicyFiles.readSystem() },
             emit: { event in
                 Self.send(.event(event), to: output)
                 if event.endsAgent { Self.leave(output) }
@@ -67,7 +69,7 @@ extension AgentEvent {
     /// Whether the agent has put everything back and leaves.
     fileprivate var endsAgent: Bool {
         switch self {
-        case .aborted, .orphaned: true
+        case .aborted, .orphaned, .violated: true
         case .expired, .targetGone, .endedEarly, .noted: false
         }
     }

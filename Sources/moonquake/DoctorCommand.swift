@@ -28,6 +28,8 @@ struct DoctorCommand: AsyncParsableCommand {
         try printShaping(kernel)
         try await printNames(kernel)
         printCapabilities(kernel)
+        await printEngines(kernel)
+        printPolicy()
         try printOpenJournals()
     }
 
@@ -105,6 +107,33 @@ struct DoctorCommand: AsyncParsableCommand {
             let has = kernel.host.hasCapability(name)
             let hint = has ? "" : "; run as root, or with --sudo"
             print(has ? .fine : .limited, name, texts.joined(separator: "; ") + hint)
+        }
+    }
+
+    private func printEngines(_ kernel: Kernel) async {
+        do throws(KernelError) {
+            let found = try await kernel.containers.containers(socket: nil)
+            let sockets = Set(found.map(\.socket)).sorted().joined(separator: ", ")
+            let place = sockets.isEmpty ? "" : " (\(sockets))"
+            print(.fine, "containers", "\(found.count) run\(place)")
+        } catch {
+            print(.limited, "containers", error.description)
+        }
+    }
+
+    /// The policies of the host and of this user, and what they say together.
+    private func printPolicy() {
+        do throws(DefinitionError) {
+            var policy = try PolicyFiles.readSystem()
+            if let path = PolicyFiles.user, let own = try PolicyFiles.read(path) {
+                policy = policy.and(own)
+            }
+            if policy.isOpen {
+                print(.fine, "policy", "none: no \(PolicyFiles.system), and no file of this user's")
+            }
+            for line in policy.sentences { print(.fine, "policy", line) }
+        } catch {
+            print(.broken, "policy", error.description)
         }
     }
 

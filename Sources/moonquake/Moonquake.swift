@@ -21,7 +21,8 @@ struct Moonquake: AsyncParsableCommand {
             """,
         version: programVersion,
         subcommands: [
-            RunCommand.self, CheckCommand.self, FaultsCommand.self, DoctorCommand.self,
+            RunCommand.self, CheckCommand.self, FaultsCommand.self, TargetsCommand.self,
+            DoctorCommand.self,
             AbortCommand.self, ApproveCommand.self, RejectCommand.self, GameDayCommand.self,
             RecoverCommand.self, WrapCommand.self, AgentCommand.self, WorkerCommand.self,
         ]

@@ -22,6 +22,13 @@ struct RunWiring {
     ) async -> RunSurroundings {
         let launch = AgentLaunch(stateDirectory: state.path, throughSudo: script.sudo)
         let context = Self.sourceContext(body: body)
+        var policy = Policy()
+        var problem: String?
+        do throws(DefinitionError) {
+            policy = try script.policy()
+        } catch {
+            problem = error.description
+        }
         return RunSurroundings(
             launchAgent: { () throws(AgentFailure) in try launch() },
             makeSource: { metric throws(DefinitionError) in
@@ -32,7 +39,9 @@ struct RunWiring {
             protectedEndpoints: Self.sessionPeer
                 + (await Self.metricSources(steadyState.metrics)),
             protectedProcesses: LinuxHost().ancestry(),
-            observer: observer
+            observer: observer,
+            policy: policy,
+            policyProblem: problem
         )
     }
 

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import ChaosFaults
+import ChaosLinux
 import ChaosModel
 import ChaosScript
 import ChaosSteadyState
@@ -17,6 +18,40 @@ struct ScriptOptions: ParsableArguments {
 
     @Flag(name: .long, help: "Start the agent through sudo, so that only it has root's rights.")
     var sudo = false
+
+    @Option(
+        name: .customLong("policy"),
+        help: ArgumentHelp(
+            "A policy file to follow, beside those of the host and the user. Repeatable.",
+            valueName: "file"
+        )
+    )
+    var policies: [String] = []
+
+    @Option(
+        name: .customLong("limit"),
+        help: ArgumentHelp(
+            "One limit of a policy, such as max_targets=2. Repeatable.",
+            valueName: "key=value"
+        )
+    )
+    var limits: [String] = []
+
+    /// What the user's policy, files and flags say together.
+    func policy() throws(DefinitionError) -> Policy {
+        var policy = Policy()
+        if let user = PolicyFiles.user, let found = try PolicyFiles.read(user) {
+            policy = policy.and(found)
+        }
+        for path in policies {
+            guard let found = try PolicyFiles.read(path) else {
+                throw DefinitionError("--policy", "there is no file \(path.escapedForDisplay)")
+            }
+            policy = policy.and(found)
+        }
+        for limit in limits { policy = policy.and(try Policy.parse(flag: limit)) }
+        return policy
+    }
 
     /// The seed: the one given, or one for this process.
     var chosenSeed: UInt64 { seed ?? Self.randomSeed }

@@ -203,7 +203,7 @@ struct LeaseTests {
 }
 
 extension AgentReply {
-    fileprivate var isFailure: Bool {
+    var isFailure: Bool {
         if case .failed = self { true } else { false }
     }
 }

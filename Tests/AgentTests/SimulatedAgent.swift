@@ -19,7 +19,9 @@ final class SimulatedAgent: Sendable {
     init(
         run: String = "run-1",
         kernel: SimulatedKernel = SimulatedKernel(),
-        journals: SimulatedJournals? = nil
+        journals: SimulatedJournals? = nil,
+        locks: any TargetLocks = NoLocks(),
+        policy: @escaping @Sendable () throws(DefinitionError) -> Policy = { Policy() }
     ) {
         self.run = run
         self.kernel = kernel
@@ -31,20 +33,23 @@ final class SimulatedAgent: Sendable {
             catalogue: .all,
             store: journals,
             version: "test",
+            locks: locks,
+            loadPolicy: policy,
             clock: clock,
             emit: { relay.emit($0) }
         )
         relay.attach(self)
     }
 
-    func greet(termMs: Double = 1e9) async -> AgentReply {
+    func greet(termMs: Double = 1e9, policy: Policy? = nil) async -> AgentReply {
         await agent.answer(
             .hello(
                 AgentCall.Hello(
                     run: run,
                     protectedEndpoints: [],
                     protectedProcesses: [],
-                    termMs: termMs
+                    termMs: termMs,
+                    policy: policy
                 )
             )
         )

@@ -90,6 +90,7 @@ struct ExperimentTests {
             faults: ["pid.exhaust"]
         ),
         Expected(file: "shop-in-the-future", faults: ["clock.skew"]),
+        Expected(file: "paused-container", faults: ["process.pause"]),
     ]
 
     @Test

@@ -101,6 +101,45 @@ CONF
     --web.listen-address="127.0.0.1:$1" --log.level=error
 }
 
+# A container engine with its images, containers and socket in $folder and at SOCKET: nothing of the host's own is used.
+engine() {
+  CONTAINERS_CONF="$folder/containers.conf" podman --root "$folder/engine" --runroot "$folder/engine-run" \
+    --tmpdir "$folder/engine-tmp" --storage-driver vfs "$@"
+}
+
+# start_engine SOCKET: Podman, with an image that has nothing but busybox and a page.
+start_engine() {
+  cat >"$folder/containers.conf" <<'CONF'
+[containers]
+default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "none"
+CONF
+  mkdir -p "$folder/image/bin"
+  cp /bin/busybox "$folder/image/bin/"
+  echo ok >"$folder/image/index.html"
+  tar -C "$folder/image" -cf "$folder/image.tar" .
+  engine import "$folder/image.tar" localhost/busybox:1 >>"$folder/services.log" 2>&1
+  engine system service --time 0 "unix://$1" >>"$folder/services.log" 2>&1 </dev/null &
+  services+=($!)
+  engine_socket=$1
+}
+
+# start_container NAME LABEL COMMAND…: on the host's network.
+start_container() {
+  engine run -d --name "$1" --label "$2" --network host localhost/busybox:1 /bin/busybox "${@:3}" \
+    >>"$folder/services.log" 2>&1
+}
+
+# Removes the containers while their engine's files are still there.
+stop_engine() {
+  [ -n "${engine_socket:-}" ] || return 0
+  engine rm --all --force -t 0 >>"$folder/services.log" 2>&1 || true
+  rm -f "$engine_socket"
+}
+
 # wait_for NAMESPACE ADDRESS PORT: until something listens there, at most 20 s.
 wait_for() {
   local within=()

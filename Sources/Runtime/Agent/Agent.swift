@@ -14,7 +14,13 @@ package actor Agent {
     struct Lease {
         var order: RevertOrder
         let injection: Task<InjectionResult, Never>
+        /// The `inject` that it is of, counted by the agent.
+        let call: Int
+        /// What it has locked.
+        let locked: [TargetIdentity]
         var isSettled = false
+        /// Measures and puts back; what reads back that it is back may take longer.
+        var putBack: Task<HalfRevert, Never>?
         var revert: Task<RevertRecord, Never>?
         var timer: Task<Void, Never>?
         /// Wait for the end of the process that is hit, and of what carries the fault.
@@ -36,8 +42,15 @@ package actor Agent {
     /// What terms and deadlines are measured by; a test may stop it while the faults' own waits go on.
     let clock: any TimePort
     let emit: @Sendable (AgentEvent) -> Void
+    let locks: any TargetLocks
+    /// The host's policy as it is now.
+    let loadPolicy: @Sendable () throws(DefinitionError) -> Policy
 
     var greeting: AgentCall.Hello?
+    /// The policy in force.
+    var policy = Policy()
+    /// The faults that were asked for, by their number.
+    var calls: [Int: FaultSpec] = [:]
     var resolver: TargetResolver
     var journal: Journal?
     var leases: [LeaseID: Lease] = [:]
@@ -45,11 +58,13 @@ package actor Agent {
     /// By the first lease of the injection.
     var repetitions: [LeaseID: Repetition] = [:]
     var serial = 0
+    var callNumber = 0
     /// Goes up when everything is put back, so that a fault still being planned then is not made after it.
     var generation = 0
     var renewedAt: Instant
     var watchdog: Task<Void, Never>?
     var isLeaving = false
+    var isReviewing = false
 
     /// Makes an agent.
     ///
@@ -58,6 +73,8 @@ package actor Agent {
     ///   - catalogue: The faults it can make.
     ///   - store: Where it keeps its journal.
     ///   - version: The program's version.
+    ///   - locks: The locks that keep two runs from one target.
+    ///   - loadPolicy: Reads the host's policy.
     ///   - clock: The clock of terms and deadlines, when it is not the machine's.
     ///   - emit: Called with each event, in order.
     package init(
@@ -65,6 +82,8 @@ package actor Agent {
         catalogue: FaultCatalogue,
         store: any JournalStore,
         version: String,
+        locks: any TargetLocks = NoLocks(),
+        loadPolicy: @escaping @Sendable () throws(DefinitionError) -> Policy = { Policy() },
         clock: (any TimePort)? = nil,
         emit: @escaping @Sendable (AgentEvent) -> Void
     ) {
@@ -74,6 +93,8 @@ package actor Agent {
         self.version = version
         self.clock = clock ?? kernel.time
         self.emit = emit
+        self.locks = locks
+        self.loadPolicy = loadPolicy
         resolver = TargetResolver(kernel: kernel)
         renewedAt = self.clock.now
     }
@@ -93,7 +114,10 @@ package actor Agent {
             case .hello(let hello): return .hello(try await greet(hello))
             case .plan(let call): return .plan(try await plan(call))
             case .inject(let call): return .injected(try await inject(call))
-            case .renew: return .renewed
+            case .renew:
+                Task { await self.reviewPolicy() }
+                return .renewed
+            case .survey: return .surveyed(await survey())
             case .revert(let leases): return .reverted(await revert(leases))
             case .recover: return .recovered(try await recover())
             case .leave: return .reverted(await leave())
@@ -133,6 +157,7 @@ package actor Agent {
             )
         }
         let leftovers = try await recover()
+        policy = try systemPolicy().and(hello.policy ?? Policy())
         greeting = hello
         resolver = TargetResolver(
             kernel: kernel,
@@ -146,7 +171,8 @@ package actor Agent {
             userID: kernel.host.userID(),
             bootID: (try? kernel.host.bootID()) ?? "",
             leftovers: leftovers,
-            settled: try settled(of: hello.run)
+            settled: try settled(of: hello.run),
+            policy: policy
         )
     }
 

@@ -11,6 +11,8 @@ private struct Injection {
     var seed: UInt64
     /// The agent's generation when the order came.
     var generation: Int
+    /// The number of the order.
+    var call: Int
 }
 
 extension Agent {
@@ -32,10 +34,13 @@ extension Agent {
             )
             throw AgentFailure(.definition, problem.description)
         }
+        try await enforcePolicy(on: call.spec, chosen.flatMap(\.parts), of: candidates)
         var planned: [PlannedTarget] = []
         var known: Set<TargetIdentity> = []
         // Two containers of a pod are one network namespace.
         for target in chosen.flatMap(\.parts) where known.insert(target.identity).inserted {
+            // Whether another run holds it is said before anything is hit; it is locked when that is done.
+            unlock(try lock(target, for: call.spec))
             let plan = try await plan(
                 fault,
                 call.spec,
@@ -123,17 +128,22 @@ extension Agent {
         guard let type = catalogue[call.spec.fault] else {
             throw AgentFailure(.protocol, "unknown fault \(call.spec.fault)")
         }
+        callNumber += 1
         let injection = Injection(
             fault: fault,
             type: type,
             spec: call.spec,
             seed: call.seed,
-            generation: generation
+            generation: generation,
+            call: callNumber
         )
+        let longest = min(call.deadlineMs, policy.maxDurationMs?.value ?? .infinity)
         let deadline = min(
-            parameters[FaultDescriptor.duration] ?? .seconds(call.deadlineMs / 1000),
-            .seconds(call.deadlineMs / 1000)
+            parameters[FaultDescriptor.duration] ?? .seconds(longest / 1000),
+            .seconds(longest / 1000)
         )
+        try await admit(call)
+        calls[injection.call] = call.spec
         var made: [LeaseRecord] = []
         for target in call.targets {
             do throws(AgentFailure) {
@@ -149,6 +159,20 @@ extension Agent {
         return made
     }
 
+    /// Refuses targets that the selector does not match now, and what the policy does not allow: the runner's
+    /// word is not enough for either.
+    private func admit(_ call: AgentCall.InjectCall) async throws(AgentFailure) {
+        let candidates = try await candidates(for: call.spec)
+        let matching = Set(candidates.flatMap(\.parts).map(\.identity))
+        for target in call.targets where !matching.contains(target.identity) {
+            throw AgentFailure(
+                .injection,
+                "\(call.spec.fault): \(target) is not there any more, or not what \(call.spec.target) matches"
+            )
+        }
+        try await enforcePolicy(on: call.spec, call.targets, of: candidates)
+    }
+
     /// Writes the undo down and starts to make the fault.
     private func grant(_ asked: Injection, _ target: Target) async throws(AgentFailure) -> LeaseID {
         let (fault, spec) = (asked.fault, asked.spec)
@@ -158,9 +182,11 @@ extension Agent {
         guard !isLeaving, asked.generation == generation else {
             throw AgentFailure(.injection, "\(spec.fault): the run is being rolled back")
         }
+        let locked = try lock(target, for: spec)
         do throws(JournalError) {
             try openJournal().grant(lease, fault: asked.type.descriptor, target: target, plan: plan)
         } catch {
+            unlock(locked)
             throw AgentFailure(error)
         }
         let kernel = kernel
@@ -182,7 +208,13 @@ extension Agent {
             }
         }
         let revert = RevertOrder(lease: lease, fault: asked.type, target: target, undo: plan.undo)
-        leases[lease] = Lease(order: revert, injection: injection, spec: spec)
+        leases[lease] = Lease(
+            order: revert,
+            injection: injection,
+            call: asked.call,
+            locked: locked,
+            spec: spec
+        )
         order.append(lease)
         return lease
     }

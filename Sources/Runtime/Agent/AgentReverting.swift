@@ -6,6 +6,8 @@ extension Agent {
     // MARK: Reverting
 
     /// Puts back these leases, newest first; an empty list means all.
+    ///
+    /// None waits until another is read back: that may take the time in which a supervisor starts a process.
     func revert(_ asked: [LeaseID], onlyThese: Bool = false) async -> [RevertRecord] {
         let isAll = asked.isEmpty && !onlyThese
         if isAll { generation += 1 }
@@ -14,11 +16,14 @@ extension Agent {
         let settled = newestFirst.filter { leases[$0]?.isSettled == true }
         let beingMade = newestFirst.filter { leases[$0]?.isSettled != true }
         let orders = leases.mapValues(\.order)
-        var records: [RevertRecord] = []
+        var tasks: [Task<RevertRecord, Never>] = []
         for lease in settled + beingMade {
             guard let task = revertTask(of: lease) else { continue }
-            records.append(await task.value)
+            tasks.append(task)
+            _ = await leases[lease]?.putBack?.value
         }
+        var records: [RevertRecord] = []
+        for task in tasks { records.append(await task.value) }
         return await measured(records, orders)
     }
 
@@ -48,12 +53,14 @@ extension Agent {
     private func revertTask(of id: LeaseID) -> Task<RevertRecord, Never>? {
         guard let lease = leases[id] else { return nil }
         if let running = lease.revert { return running }
-        let task = Task { await self.carryOut(lease) }
+        let putBack = Task { await self.putBack(lease) }
+        let task = Task { await self.readBack(lease, await putBack.value) }
+        leases[id]?.putBack = putBack
         leases[id]?.revert = task
         return task
     }
 
-    private func carryOut(_ lease: Lease) async -> RevertRecord {
+    private func putBack(_ lease: Lease) async -> HalfRevert {
         if !lease.isSettled { _ = await lease.injection.value }
         lease.timer?.cancel()
         let current = leases[lease.order.lease] ?? lease
@@ -61,14 +68,22 @@ extension Agent {
         // Not waited for: it may be asking a name server that does not answer.
         current.following?.cancel()
         let repeated = await endRepeating(lease)
-        var record = await current.order.carryOut(on: kernel)
-        record.effect?.figures += repeated.figures
-        if let problem = repeated.problem { record.effect?.seen += "; once it failed: \(problem)" }
+        var half = await current.order.putBack(on: kernel)
+        half.effect?.figures += repeated.figures
+        if let problem = repeated.problem { half.effect?.seen += "; once it failed: \(problem)" }
+        return half
+    }
+
+    private func readBack(_ lease: Lease, _ half: HalfRevert) async -> RevertRecord {
+        let current = leases[lease.order.lease] ?? lease
+        let record = await current.order.readBack(half, on: kernel)
         // The fault is back whether or not that can be written down; the next recovery would find the same.
         try? journal?.reverted(record.lease, outcome: record.outcome, seen: record.seen)
         if record.outcome == .leaked {
             leases[record.lease]?.revert = nil
+            leases[record.lease]?.putBack = nil
         } else {
+            unlock(lease.locked)
             leases[record.lease] = nil
             order.removeAll { $0 == record.lease }
         }

@@ -11,18 +11,33 @@ struct RevertOrder: Sendable {
 
     /// Measures, puts back and measures again; never throws, since the record says how it ended.
     func carryOut(on kernel: Kernel) async -> RevertRecord {
+        await readBack(await putBack(on: kernel), on: kernel)
+    }
+
+    /// The first half: measures and puts back.
+    func putBack(on kernel: Kernel) async -> HalfRevert {
         let began = kernel.time.now
         // What it did while it was on is worth knowing, but never a reason not to put it back.
         let effect = try? await fault.effect(undo, kernel)
-        let (outcome, seen) = await putBack(on: kernel)
+        do throws(FaultError) {
+            try await fault.revert(undo, kernel)
+            return HalfRevert(began: began, effect: effect)
+        } catch {
+            return HalfRevert(began: began, effect: effect, failure: error)
+        }
+    }
+
+    /// The second half: reads back that it is back.
+    func readBack(_ half: HalfRevert, on kernel: Kernel) async -> RevertRecord {
+        let (outcome, seen) = await answer(half, on: kernel)
         return RevertRecord(
             lease: lease,
             fault: fault.descriptor.name,
             target: target,
             outcome: outcome,
-            effect: effect,
+            effect: half.effect,
             seen: seen,
-            tookMs: kernel.time.now.since(began).inMilliseconds
+            tookMs: kernel.time.now.since(half.began).inMilliseconds
         )
     }
 
@@ -37,9 +52,9 @@ struct RevertOrder: Sendable {
         return record
     }
 
-    private func putBack(on kernel: Kernel) async -> (RevertOutcome, String) {
+    private func answer(_ half: HalfRevert, on kernel: Kernel) async -> (RevertOutcome, String) {
         do throws(FaultError) {
-            try await fault.revert(undo, kernel)
+            if let failure = half.failure { throw failure }
             return (.reverted, try await fault.verifyReverted(undo, kernel).seen)
         } catch .targetGone(let text) {
             return (.gone, text)
@@ -47,4 +62,11 @@ struct RevertOrder: Sendable {
             return (.leaked, error.description)
         }
     }
+}
+
+/// A fault that was put back, as far as is known before it is read back.
+struct HalfRevert: Sendable {
+    var began: Instant
+    var effect: Effect?
+    var failure: FaultError?
 }

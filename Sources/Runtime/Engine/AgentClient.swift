@@ -75,6 +75,12 @@ package actor AgentClient {
         return leases
     }
 
+    /// Asks how much is really hit.
+    package func survey() async throws(AgentFailure) -> [RadiusRecord] {
+        guard case .surveyed(let found) = try await request(.survey) else { throw Self.unexpected }
+        return found
+    }
+
     /// Has leases put back; an empty list means all.
     package func revert(_ leases: [LeaseID]) async throws(AgentFailure) -> [RevertRecord] {
         guard case .reverted(let records) = try await request(.revert(leases)) else {

@@ -8,9 +8,18 @@ package import ChaosModel
 /// The gate that every fault passes before it is made.
 package struct BlastRadiusGate: Sendable {
     private let radius: BlastRadius
+    /// The policy in force; the agent enforces it, so this only narrows what says nothing itself.
+    private let policy: Policy
 
-    /// Makes a gate for a radius.
-    package init(_ radius: BlastRadius) { self.radius = radius }
+    /// Makes a gate for a radius under a policy.
+    package init(_ radius: BlastRadius, policy: Policy = Policy()) {
+        self.radius = radius
+        self.policy = policy
+    }
+
+    private var share: Double? {
+        [radius.targetShare, policy.maxTargetShare?.value].compactMap { $0 }.min()
+    }
 
     /// How many of the matches are asked for.
     package func limit(for spec: FaultSpec) throws(DefinitionError) -> SelectionLimit {
@@ -23,7 +32,7 @@ package struct BlastRadiusGate: Sendable {
         if spec.target.kind == .host { return limit }
         if limit.count == nil, limit.share == nil {
             limit.count = nil
-            limit.share = radius.targetShare
+            limit.share = share
         }
         return limit
     }
@@ -31,7 +40,10 @@ package struct BlastRadiusGate: Sendable {
     /// How long the lease may last.
     package func deadline(for spec: FaultSpec) throws(DefinitionError) -> Duration {
         let longest = Duration.milliseconds(radius.maxDurationMs)
-        guard let asked = spec.options[FaultDescriptor.duration.name] else { return longest }
+        guard let asked = spec.options[FaultDescriptor.duration.name] else {
+            let allowed = policy.maxDurationMs.map { Duration.milliseconds($0.value) }
+            return min(longest, allowed ?? longest)
+        }
         let duration: Duration
         do throws(ParameterProblem) {
             duration = try FaultDescriptor.duration.kind.parse(asked)
@@ -81,10 +93,9 @@ package struct BlastRadiusGate: Sendable {
         _ spec: FaultSpec,
         descriptor: FaultDescriptor?
     ) throws(DefinitionError) -> FaultSpec {
-        guard radius.traffic < 1, Self.families.contains(where: spec.fault.hasPrefix) else {
-            return spec
-        }
-        let most = MetricUnit.share.spelled(radius.traffic)
+        let traffic = min(radius.traffic, policy.maxTraffic?.value ?? 1)
+        guard traffic < 1, Self.families.contains(where: spec.fault.hasPrefix) else { return spec }
+        let most = MetricUnit.share.spelled(traffic)
         guard descriptor?.parameters.contains(where: { $0.name == Self.traffic }) == true else {
             throw refusal(
                 spec,
@@ -96,10 +107,29 @@ package struct BlastRadiusGate: Sendable {
             narrowed.options[Self.traffic] = .string(most)
             return narrowed
         }
-        guard let share = Units.share(asked), share <= radius.traffic else {
+        guard let share = Units.share(asked), share <= traffic else {
             throw refusal(spec, "traffic is \(asked), over blast_radius.traffic (\(most))")
         }
         return spec
+    }
+
+    /// The share of its matches that a fault may hit: its own, else that of the radius; nil when not limited.
+    package func declaredShare(of spec: FaultSpec) -> Double? {
+        if case .string(let text)? = spec.target.options[TargetOptions.percent.name] {
+            return Units.share(text)
+        }
+        let isCounted = spec.target.options[TargetOptions.count.name] != nil
+        return isCounted ? radius.targetShare : share
+    }
+
+    /// Why what is really hit is more than was declared; nil when it is not.
+    package func excess(_ found: RadiusRecord, of spec: FaultSpec) -> String? {
+        guard let share = declaredShare(of: spec), share < 1 else { return nil }
+        let most = max(Int(share * Double(found.candidates) + 1e-9), atLeast(spec))
+        guard found.hit > most else { return nil }
+        return
+            "\(spec.fault) now hits \(found.hit) of \(found.candidates) matching targets, over the declared "
+            + "\(MetricUnit.share.spelled(share)), which is \(most)"
     }
 
     private static let traffic = "traffic"

@@ -46,6 +46,8 @@ struct ReportBuilder {
         report.recoveredAfterMs = record.recoveredAfterMs
         report.abort = record.abort
         report.statistics = statistics
+        report.radius = record.radius
+        report.policy = record.policy
         report.timeline = record.events
         report.proof = proof
         report.error = error

@@ -39,6 +39,9 @@ struct RunRecord {
     /// How long after the rollback the system was healthy again; nil if that was not seen.
     var recoveredAfterMs: Double?
     var abort: RunReport.AbortReport?
+    var radius: [RunReport.RadiusReport] = []
+    /// What the policy in force says.
+    var policy: [String] = []
     var error: RunReport.ErrorReport?
 
     init(

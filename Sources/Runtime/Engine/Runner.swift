@@ -22,6 +22,10 @@ package struct RunSurroundings: Sendable {
     package var protectedProcesses: [Int32]
     /// Who is told.
     package var observer: any RunObserver
+    /// What the user's policy and flags allow; the host's is the agent's.
+    package var policy: Policy
+    /// Why the user's policy or a flag cannot be followed; nothing is run then.
+    package var policyProblem: String?
 
     /// Makes surroundings from their parts.
     package init(
@@ -32,7 +36,9 @@ package struct RunSurroundings: Sendable {
         time: any TimePort,
         protectedEndpoints: [ProtectedEndpoint] = [],
         protectedProcesses: [Int32] = [],
-        observer: any RunObserver
+        observer: any RunObserver,
+        policy: Policy = Policy(),
+        policyProblem: String? = nil
     ) {
         self.launchAgent = launchAgent
         self.makeSource = makeSource
@@ -41,6 +47,8 @@ package struct RunSurroundings: Sendable {
         self.protectedEndpoints = protectedEndpoints
         self.protectedProcesses = protectedProcesses
         self.observer = observer
+        self.policy = policy
+        self.policyProblem = policyProblem
     }
 }
 
@@ -50,7 +58,7 @@ package actor Runner {
     let body: any RunBody
     let rehearsal: Rehearsal
     let isPlain: Bool
-    let gate: BlastRadiusGate
+    var gate: BlastRadiusGate
 
     var machine: RunMachine
     var record: RunRecord
@@ -65,6 +73,11 @@ package actor Runner {
     var baselineWaiters: [CheckedContinuation<Void, Never>] = []
     var sampleWaiters: [CheckedContinuation<Void, Never>] = []
     var stoppedAt: Instant?
+    /// What decided that the run is stopped, when a rule did.
+    var trigger: AbortTrigger?
+    /// How many targets the plan of each fault had.
+    var plannedUnits: [FaultSpec: Int] = [:]
+    var isSurveying = false
 
     private var finished: CheckedContinuation<Void, Never>?
     private var isFinished = false

@@ -7,6 +7,7 @@ extension Runner {
 
     /// Asks the agent what everything in the rehearsal would do; returns why the run cannot begin, or nil.
     func makePlan() async -> StopReason? {
+        if let problem = surroundings.policyProblem { return .definition(problem) }
         if let error = rehearsal.error { return .definition(error.description) }
         for note in rehearsal.notes { emit(.warning, note) }
         do throws(DefinitionError) {
@@ -17,10 +18,20 @@ extension Runner {
         if !record.metrics.isEmpty, let problem = await readLags() {
             return .definition(problem.description)
         }
+        if !rehearsal.faults.isEmpty {
+            do throws(ControlError) {
+                // The policy that the agent tells of narrows what follows.
+                _ = try await withAgent { client throws(AgentFailure) in client }
+            } catch {
+                return Self.stopReason(for: error)
+            }
+        }
+        for line in record.policy { emit(.plan, "policy: \(line)") }
         for spec in rehearsal.faults {
             do throws(ControlError) {
                 let spec = try narrowed(spec)
                 let plan = try await plan(spec, seed: record.seed(for: spec), alreadyHit: [])
+                plannedUnits[spec] = plan.units.count
                 tell(plan, of: spec)
             } catch {
                 return Self.stopReason(for: error)
@@ -87,6 +98,7 @@ extension Runner {
         let seed = record.seed(for: spec)
         let plan = try await plan(spec, seed: seed, alreadyHit: hit)
         try checkRunning()
+        try checkGrowth(plan, of: spec)
         guard !plan.targets.isEmpty else { return noteAbsent(spec, number: number) }
         handle(.injectionBegan)
         let deadline = try ControlError.definition { () throws(DefinitionError) in
@@ -117,6 +129,8 @@ extension Runner {
                 candidates: plan.candidates
             )
         )
+        noteRadius(of: plan, leases, spec)
+        startSurveying()
         for lease in leases {
             emit(
                 .injected,
@@ -201,12 +215,7 @@ extension Runner {
     }
 
     private func noteAbortTime() {
-        guard let stoppedAt, let stop = machine.stop else { return }
-        record.abort = RunReport.AbortReport(
-            reason: stop.text,
-            atMs: record.offset(of: stoppedAt),
-            tookMs: surroundings.time.now.since(stoppedAt).inMilliseconds
-        )
+        if let report = abortReport() { record.abort = report }
     }
 
     // MARK: The agent
@@ -237,9 +246,14 @@ extension Runner {
                 run: record.runID,
                 protectedEndpoints: surroundings.protectedEndpoints,
                 protectedProcesses: surroundings.protectedProcesses,
-                termMs: AgentClient.term.inMilliseconds
+                termMs: AgentClient.term.inMilliseconds,
+                policy: surroundings.policy.isOpen ? nil : surroundings.policy
             )
         )
+        if let policy = hello.policy, !policy.isOpen {
+            gate = BlastRadiusGate(record.experiment.blastRadius, policy: policy)
+            record.policy = policy.sentences
+        }
         note(hello.settled)
         take(hello.leftovers)
         return made
@@ -257,7 +271,12 @@ extension Runner {
 
     private func agentSaid(_ event: AgentEvent) {
         switch event {
-        case .expired(let revert): note([revert])
+        case .expired(let revert):
+            note([revert])
+            stopAtDeadline(revert)
+        case .violated(let reason, let reverts):
+            note(reverts)
+            stop(.rule(reason), by: AbortTrigger(cause: .policy))
         case .aborted(let reason, let reverts):
             note(reverts)
             handle(.stopped(.person(reason)))
@@ -276,6 +295,20 @@ extension Runner {
             let text = record.noteEnd(of: lease, seen, at: surroundings.time.now)
             emit(.warning, text)
         }
+    }
+
+    /// A fault without a `duration` of its own that is on until its deadline was forgotten, or the run is stuck.
+    private func stopAtDeadline(_ revert: RevertRecord) {
+        let injection = record.injections.first { injection in
+            injection.leases.contains { $0.lease == revert.lease }
+        }
+        guard machine.isGuarded, let spec = injection?.spec,
+            spec.options[FaultDescriptor.duration.name] == nil,
+            let longest = try? gate.deadline(for: spec)
+        else { return }
+        let text =
+            "\(spec.fault) on \(revert.target) was on until its deadline (\(longest.spelled))"
+        stop(.rule(text), by: AbortTrigger(cause: .deadline, rule: "blast_radius.max_duration"))
     }
 
     private func agentLost(_ why: String) {

@@ -112,7 +112,15 @@ extension Runner {
             emit(.health, reason)
         case .breach(_, let reason):
             guard machine.isGuarded else { return }
-            handle(.stopped(.rule("abort threshold of \(reason)")))
+            stop(
+                .rule("abort threshold of \(reason)"),
+                by: AbortTrigger(
+                    cause: .threshold,
+                    rule: "abort threshold of \(metric.name)",
+                    metric: metric.name,
+                    sample: record.samples[metric.name]?.last
+                )
+            )
         case .tolerable: break
         }
     }
@@ -139,7 +147,15 @@ extension Runner {
             let shown = rule.condition.metrics.map { name in
                 "\(name) is \(values[name].map { (units[name] ?? .number).spelled($0) } ?? "no data")"
             }
-            handle(.stopped(.rule("abort_if \(rule.text): \(shown.joined(separator: ", "))")))
+            stop(
+                .rule("abort_if \(rule.text): \(shown.joined(separator: ", "))"),
+                by: AbortTrigger(
+                    cause: .abortIf,
+                    rule: "abort_if \(rule.text)",
+                    metric: metric,
+                    sample: record.samples[metric]?.last
+                )
+            )
             return
         }
     }
@@ -171,13 +187,17 @@ extension Runner {
     private func judge(_ rule: RuleFunction, named name: String, failuresBefore: Int) async -> Int {
         do {
             guard try await rule(), machine.isGuarded else { return 0 }
-            handle(.stopped(.rule("abort_if \(name): its function returned true")))
+            stop(
+                .rule("abort_if \(name): its function returned true"),
+                by: AbortTrigger(cause: .abortIf, rule: "abort_if \(name)")
+            )
             return 0
         } catch {
             let failures = failuresBefore + 1
             guard failures >= 2, machine.isGuarded else { return failures }
-            handle(
-                .stopped(.rule("abort_if \(name) could not be evaluated twice in a row: \(error)"))
+            stop(
+                .rule("abort_if \(name) could not be evaluated twice in a row: \(error)"),
+                by: AbortTrigger(cause: .abortIf, rule: "abort_if \(name)")
             )
             return failures
         }

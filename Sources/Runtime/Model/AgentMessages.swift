@@ -15,6 +15,8 @@ package enum AgentCall: Sendable, Hashable {
     case inject(InjectCall)
     /// The runner is alive: every lease lives on for another term.
     case renew
+    /// How much each fault really hits now.
+    case survey
     /// Put back these leases, newest first; an empty list means all.
     case revert([LeaseID])
     /// Apply the journals of agents that are gone, and remove what is marked as ours.
@@ -34,6 +36,8 @@ package enum AgentCall: Sendable, Hashable {
         package var protectedProcesses: [Int32]
         /// How long leases live without a renewal, in milliseconds.
         package var termMs: Double
+        /// What the user's policy and flags allow, beside the host's policy, which the agent reads itself.
+        package var policy: Policy?
 
         /// Makes a greeting.
         package init(
@@ -41,13 +45,15 @@ package enum AgentCall: Sendable, Hashable {
             run: String,
             protectedEndpoints: [ProtectedEndpoint],
             protectedProcesses: [Int32],
-            termMs: Double
+            termMs: Double,
+            policy: Policy? = nil
         ) {
             self.protocolVersion = protocolVersion
             self.run = run
             self.protectedEndpoints = protectedEndpoints
             self.protectedProcesses = protectedProcesses
             self.termMs = termMs
+            self.policy = policy
         }
     }
 
@@ -136,6 +142,8 @@ package enum AgentReply: Sendable, Hashable {
     case injected([LeaseRecord])
     /// To `renew`.
     case renewed
+    /// To `survey`: one record for each `inject` that is in force.
+    case surveyed([RadiusRecord])
     /// To `revert` and `leave`.
     case reverted([RevertRecord])
     /// To `recover`.
@@ -160,6 +168,8 @@ package struct AgentHello: Sendable, Hashable, Codable {
     package var leftovers: [RecoveryRecord]
     /// What an earlier agent of this same run had put back by itself, from its closed journals.
     package var settled: [RevertRecord]
+    /// The policy in force: the host's and the runner's, of each limit the strictest.
+    package var policy: Policy?
 
     /// Makes an answer.
     package init(
@@ -169,7 +179,8 @@ package struct AgentHello: Sendable, Hashable, Codable {
         userID: UInt32,
         bootID: String,
         leftovers: [RecoveryRecord],
-        settled: [RevertRecord] = []
+        settled: [RevertRecord] = [],
+        policy: Policy? = nil
     ) {
         self.protocolVersion = protocolVersion
         self.version = version
@@ -178,6 +189,7 @@ package struct AgentHello: Sendable, Hashable, Codable {
         self.bootID = bootID
         self.leftovers = leftovers
         self.settled = settled
+        self.policy = policy
     }
 }
 
@@ -215,6 +227,23 @@ package struct PlannedTarget: Sendable, Hashable, Codable {
         self.changes = changes
         self.heldBy = heldBy
         self.engine = engine
+    }
+}
+
+/// How much of what matches one `inject` really hits now.
+package struct RadiusRecord: Sendable, Hashable, Codable {
+    /// Its leases that are in force.
+    package var leases: [LeaseID]
+    /// How many targets match its selector now.
+    package var candidates: Int
+    /// How many of these this run's faults of that selector hit.
+    package var hit: Int
+
+    /// Makes a record.
+    package init(leases: [LeaseID], candidates: Int, hit: Int) {
+        self.leases = leases
+        self.candidates = candidates
+        self.hit = hit
     }
 }
 
@@ -340,6 +369,8 @@ package enum AgentEvent: Sendable, Hashable {
     case aborted(reason: String, [RevertRecord])
     /// Everything was reverted because renewals had stopped.
     case orphaned([RevertRecord])
+    /// Everything was reverted because the policy does not allow it any more.
+    case violated(reason: String, [RevertRecord])
     /// The target of a lease ended while the fault was on.
     case targetGone(LeaseID, String)
     /// Something is to be told of a lease that goes on.

@@ -19,7 +19,7 @@ package struct AgentRequest: Sendable, Hashable, Codable {
     private enum CodingKeys: String, CodingKey { case id, op, body }
 
     private enum Operation: String, Codable {
-        case hello, plan, inject, renew, revert, recover, leave
+        case hello, plan, inject, renew, survey, revert, recover, leave
     }
 
     package init(from decoder: any Decoder) throws {
@@ -31,6 +31,7 @@ package struct AgentRequest: Sendable, Hashable, Codable {
             case .plan: .plan(try fields.decode(AgentCall.PlanCall.self, forKey: .body))
             case .inject: .inject(try fields.decode(AgentCall.InjectCall.self, forKey: .body))
             case .renew: .renew
+            case .survey: .survey
             case .revert: .revert(try fields.decode([LeaseID].self, forKey: .body))
             case .recover: .recover
             case .leave: .leave
@@ -49,6 +50,7 @@ package struct AgentRequest: Sendable, Hashable, Codable {
         case .plan(let body): try put(.plan, body)
         case .inject(let body): try put(.inject, body)
         case .renew: try put(.renew)
+        case .survey: try put(.survey)
         case .revert(let leases): try put(.revert, leases)
         case .recover: try put(.recover)
         case .leave: try put(.leave)
@@ -66,12 +68,13 @@ package enum AgentLine: Sendable, Hashable, Codable {
     private enum CodingKeys: String, CodingKey { case id, reply, event, body, reason }
 
     private enum ReplyName: String, Codable {
-        case hello, plan, injected, renewed, reverted, recovered, failed
+        case hello, plan, injected, renewed, surveyed, reverted, recovered, failed
     }
 
     private enum EventName: String, Codable {
-        case expired, aborted, orphaned, targetGone = "target_gone", endedEarly = "ended_early"
-        case noted
+        case expired, aborted, orphaned, violated, noted
+        case targetGone = "target_gone"
+        case endedEarly = "ended_early"
     }
 
     private struct Gone: Codable {
@@ -91,6 +94,7 @@ package enum AgentLine: Sendable, Hashable, Codable {
                 case .plan: .plan(try body())
                 case .injected: .injected(try body())
                 case .renewed: .renewed
+                case .surveyed: .surveyed(try body())
                 case .reverted: .reverted(try body())
                 case .recovered: .recovered(try body())
                 case .failed: .failed(try body())
@@ -104,6 +108,8 @@ package enum AgentLine: Sendable, Hashable, Codable {
             case .aborted:
                 .aborted(reason: try fields.decode(String.self, forKey: .reason), try body())
             case .orphaned: .orphaned(try body())
+            case .violated:
+                .violated(reason: try fields.decode(String.self, forKey: .reason), try body())
             case .targetGone:
                 { (gone: Gone) in .targetGone(gone.lease, gone.seen) }(try body())
             case .noted: { (note: Gone) in .noted(note.lease, note.seen) }(try body())
@@ -137,6 +143,7 @@ package enum AgentLine: Sendable, Hashable, Codable {
         case .plan(let body): try put(.plan, body)
         case .injected(let body): try put(.injected, body)
         case .renewed: try put(.renewed)
+        case .surveyed(let body): try put(.surveyed, body)
         case .reverted(let body): try put(.reverted, body)
         case .recovered(let body): try put(.recovered, body)
         case .failed(let body): try put(.failed, body)
@@ -157,6 +164,9 @@ package enum AgentLine: Sendable, Hashable, Codable {
             try fields.encode(reason, forKey: .reason)
             try put(.aborted, records)
         case .orphaned(let records): try put(.orphaned, records)
+        case .violated(let reason, let records):
+            try fields.encode(reason, forKey: .reason)
+            try put(.violated, records)
         case .targetGone(let lease, let seen): try put(.targetGone, Gone(lease: lease, seen: seen))
         case .noted(let lease, let seen): try put(.noted, Gone(lease: lease, seen: seen))
         case .endedEarly(let lease, let seen): try put(.endedEarly, Gone(lease: lease, seen: seen))

@@ -285,6 +285,9 @@ package protocol NetworkPort: Sendable {
     /// A namespace by its name under /run/netns; nil when there is none.
     func namespace(named name: String) throws(KernelError) -> NetworkNamespace?
 
+    /// The namespaces under /run/netns, by their names.
+    func namedNamespaces() throws(KernelError) -> [String: NetworkNamespace]
+
     /// The namespace of a process.
     func namespace(of process: ProcessIdentity) throws(KernelError) -> NetworkNamespace
 
@@ -313,6 +316,8 @@ package protocol NetworkPort: Sendable {
 
 extension NetworkPort {
     package func ownAddresses() -> [NetworkAddress] { [] }
+
+    package func namedNamespaces() throws(KernelError) -> [String: NetworkNamespace] { [:] }
 
     /// The same, whether or not the far end was silent before.
     package func roundTrip(

@@ -42,6 +42,10 @@ package struct RunReport: Sendable, Hashable, Codable {
     package var recoveredAfterMs: Double?
     /// How the run was aborted, if it was.
     package var abort: AbortReport?
+    /// How much was really hit, one entry for each `inject` that was on when it was looked at.
+    package var radius: [RadiusReport]
+    /// What the policy in force said, one sentence each; empty without one.
+    package var policy: [String]
     /// Comparisons of baseline, during and after.
     package var statistics: [Comparison]
     /// What happened, in order.
@@ -233,11 +237,58 @@ package struct RunReport: Sendable, Hashable, Codable {
         package var atMs: Double
         /// From the decision to the last fault reverted, in milliseconds.
         package var tookMs: Double
+        /// What kind of thing stopped it.
+        package var cause: AbortCause
+        /// The rule as it was written, when a rule did.
+        package var rule: String?
+        /// The metric whose sample decided, and that sample.
+        package var metric: String?
+        package var sample: Point?
 
-        package init(reason: String, atMs: Double, tookMs: Double) {
+        package init(
+            reason: String,
+            atMs: Double,
+            tookMs: Double,
+            cause: AbortCause = .other,
+            rule: String? = nil,
+            metric: String? = nil,
+            sample: Point? = nil
+        ) {
             self.reason = reason
             self.atMs = atMs
             self.tookMs = tookMs
+            self.cause = cause
+            self.rule = rule
+            self.metric = metric
+            self.sample = sample
+        }
+    }
+
+    /// How much of what matched an `inject` really hit.
+    package struct RadiusReport: Sendable, Hashable, Codable {
+        package var fault: String
+        package var leases: [LeaseID]
+        /// The largest share of the matching targets that was allowed; nil when not limited by share.
+        package var declaredShare: Double?
+        /// When the share that was really hit was at its largest: how many matched then, and how many were hit.
+        package var candidates: Int
+        package var hit: Int
+        package var atMs: Double
+
+        package init(
+            fault: String,
+            leases: [LeaseID],
+            declaredShare: Double?,
+            candidates: Int,
+            hit: Int,
+            atMs: Double
+        ) {
+            self.fault = fault
+            self.leases = leases
+            self.declaredShare = declaredShare
+            self.candidates = candidates
+            self.hit = hit
+            self.atMs = atMs
         }
     }
 
@@ -289,6 +340,8 @@ package struct RunReport: Sendable, Hashable, Codable {
         metrics = []
         faults = []
         checks = []
+        radius = []
+        policy = []
         statistics = []
         timeline = []
         proof = Proof()

@@ -452,6 +452,16 @@ extension SimulatedKernel: NetworkPort {
         }
     }
 
+    package func namedNamespaces() throws(KernelError) -> [String: NetworkNamespace] {
+        try call("namedNamespaces") { state throws(KernelError) in
+            Dictionary(
+                uniqueKeysWithValues: state.world.namespaces.map { name, inode in
+                    (name, NetworkNamespace(path: "/run/netns/\(name)", inode: inode))
+                }
+            )
+        }
+    }
+
     package func ownAddresses() -> [NetworkAddress] { state.withLock { $0.world.ownAddresses } }
 
     package func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {

@@ -65,11 +65,16 @@ package struct TargetResolver: Sendable {
 
     /// Everything that matches, for what only looks: nothing is an answer, and what is protected may be seen.
     package func seen(_ selector: TargetSelector) async throws(TargetError) -> [Target] {
+        try await listed(selector).flatMap(\.parts)
+    }
+
+    /// The matches with what would be hit of each, protected ones among them, for lists.
+    package func listed(_ selector: TargetSelector) async throws(TargetError) -> [Candidate] {
         let options = try TargetError.definition { () throws(DefinitionError) in
             try selector.validated()
         }
         let all = try await matches(of: selector.kind, options, .processes)
-        return withoutExceptions(all, options).flatMap(\.parts)
+        return withoutExceptions(all, options)
     }
 
     /// Why a target must never be hit; nil when it may, or when only its being the server of an endpoint forbids

@@ -48,6 +48,13 @@ extension Sandbox {
         ]
     }
 
+    /// Locks and policy of this test alone: what others do on this machine must not decide.
+    private func surroundings(_ given: [String: String]?, asNobody: Bool) -> [String: String] {
+        let home = asNobody ? stateOfNobody : state
+        let own = ["MOONQUAKE_LOCKS": "\(home)-locks", "MOONQUAKE_POLICY": "\(folder)/policy.json"]
+        return own.merging(given ?? Program.environment) { $1 }
+    }
+
     /// The state directory of the runs of the ordinary user.
     var stateOfNobody: String {
         let home = folder + "/nobody"
@@ -64,7 +71,7 @@ extension Sandbox {
     ) throws -> Program {
         try start(
             command(arguments, asNobody: asNobody),
-            environment: environment,
+            environment: surroundings(environment, asNobody: asNobody),
             terminal: terminal
         )
     }
@@ -80,7 +87,7 @@ extension Sandbox {
         let start = ContinuousClock.now
         let program = try self.start(
             command(arguments, asNobody: asNobody),
-            environment: environment
+            environment: surroundings(environment, asNobody: asNobody)
         )
         let code = try program.ended(within: limit)
         return Moonquake.Ended(

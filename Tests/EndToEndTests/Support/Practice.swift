@@ -16,7 +16,7 @@ extension Sandbox {
     /// Starts the set-up and waits until every service answers.
     func practice() throws -> Practice {
         let name = "mqe-\(String(UInt32.random(in: .min ... .max), radix: 16))"
-        let port = try freePorts(4)
+        let port = try freePorts(5)
         let experiments = folder + "/experiments"
         for name in ["experiments", "gamedays"] {
             try tool("cp", "-R", "\(Moonquake.tree)/scripts/\(name)", folder)

@@ -25,4 +25,8 @@ M.cache_name = "cache.shop.test"
 M.sessions = "10.99.0.2:6380"
 M.backend = "10.99.0.2:8082"
 
+-- A container of an engine of its own: faults there need root.
+M.engine = "/tmp/moonquake-" .. name .. ".sock"
+M.batch = "http://127.0.0.1:" .. port + 4 .. "/"
+
 return M

@@ -31,6 +31,16 @@ package struct LinuxNetwork: NetworkPort {
         return found
     }
 
+    package func namedNamespaces() throws(KernelError) -> [String: NetworkNamespace] {
+        var found: [String: NetworkNamespace] = [:]
+        for folder in NamespaceFile.folders {
+            for name in try ProcFile.names(in: folder) ?? [] where found[name] == nil {
+                found[name] = try NamespaceFile.at("\(folder)/\(name)")?.namespace
+            }
+        }
+        return found
+    }
+
     package func namespace(named name: String) throws(KernelError) -> NetworkNamespace? {
         try LinuxNamespaces.find(named: name)
     }

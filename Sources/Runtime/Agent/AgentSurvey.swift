@@ -1,0 +1,72 @@
+// How much is really hit: the selectors of the faults in force, resolved again. Targets that were left alone may
+// have ended since, and then the same faults hit a larger share.
+
+import ChaosModel
+import ChaosTargets
+
+extension Agent {
+    /// One record for each `inject` in force whose selector can be resolved now.
+    func survey() async -> [RadiusRecord] {
+        var records: [RadiusRecord] = []
+        for (call, spec) in calls.sorted(by: { $0.key < $1.key }) {
+            let own = leases.filter { $0.value.call == call && $0.value.revert == nil }
+            guard !own.isEmpty, spec.target.kind != .host,
+                // Nothing that matches is nothing that could be hit too much.
+                let candidates = try? await candidates(for: spec)
+            else { continue }
+            let matching = Set(candidates.flatMap(\.parts).map(\.unit))
+            let hit = Set(leases.values.map(\.order.target.unit)).intersection(matching)
+            records.append(
+                RadiusRecord(
+                    leases: own.keys.sorted(),
+                    candidates: matching.count,
+                    hit: hit.count
+                )
+            )
+        }
+        return records
+    }
+
+    // MARK: Locks
+
+    /// What a fault on a target locks: the target, its group, and the namespace that a network fault works in.
+    private func identities(
+        of target: Target,
+        for spec: FaultSpec
+    ) throws(KernelError) -> [TargetIdentity] {
+        var found = Set([target.identity, target.unit])
+        if catalogue[spec.fault]?.descriptor.reach == .namespace {
+            switch target {
+            case .host: found.insert(.namespace(inode: try kernel.network.ownNamespace().inode))
+            case .process(_, let process, _):
+                found.insert(.namespace(inode: try kernel.network.namespace(of: process).inode))
+            case .netns: break
+            }
+        }
+        return found.sorted { $0.description < $1.description }
+    }
+
+    /// Locks a target for this run, or says which run holds it.
+    func lock(_ target: Target, for spec: FaultSpec) throws(AgentFailure) -> [TargetIdentity] {
+        var taken: [TargetIdentity] = []
+        var holder: String?
+        do throws(KernelError) {
+            for identity in try identities(of: target, for: spec) where holder == nil {
+                holder = try locks.take(identity, for: greeting?.run ?? "?")
+                if holder == nil { taken.append(identity) }
+            }
+        } catch {
+            unlock(taken)
+            throw AgentFailure(FaultError(error), fault: spec.fault, at: spec.location)
+        }
+        guard let holder else { return taken }
+        unlock(taken)
+        let problem = "\(target) is held by \(holder): two runs never hit one target at once"
+        let error = DefinitionError(spec.fault, problem, at: spec.location)
+        throw AgentFailure(.definition, error.description)
+    }
+
+    func unlock(_ identities: [TargetIdentity]) {
+        for identity in identities { locks.release(identity) }
+    }
+}

@@ -1,0 +1,135 @@
+// Policies and locks, with real processes: what the program refuses, and what ends a run that was allowed.
+
+import ChaosModel
+import Glibc
+import Testing
+
+@Suite(.serialized)
+struct PolicyTests {
+    private func pausing(_ box: Sandbox, _ program: Program, _ name: String = "p") throws -> String
+    {
+        try box.write(
+            "\(name).lua",
+            "inject(fault.process.pause { target = target.process { pid = \(program.pid) } })\n"
+                + "wait '60s'\n"
+        )
+    }
+
+    private func policy(_ box: Sandbox, _ text: String) throws {
+        // Renamed into place: a run that is under way never reads half of it.
+        let path = try box.write("policy.new", text)
+        chmod(path, 0o644)
+        #expect(rename(path, box.folder + "/policy.json") == 0)
+    }
+
+    @Test
+    func `the host's policy refuses a run before anything is hit`() throws {
+        try Sandbox.with { box in
+            let sleeper = try box.sleeper()
+            let script = try pausing(box, sleeper)
+            try policy(box, "{ \"forbid_faults\": [\"process.*\"] }")
+            let run = try box.moonquake("run", script)
+            #expect(run.code == 2, "\(run.errors)")
+            #expect(run.errors.contains("the policy forbids process.*"), "\(run.errors)")
+            #expect(Proc.state(of: sleeper.pid) == "S")
+            let plan = try box.moonquake("check", "--plan", script)
+            #expect(plan.code == 2)
+            #expect(plan.output.contains("policy: never the faults process.*"), "\(plan.output)")
+            let doctor = try box.moonquake("doctor")
+            #expect(doctor.output.contains("never the faults process.*"), "\(doctor.output)")
+        }
+    }
+
+    @Test
+    func `a policy that is wrong or open to others lets nothing run`() throws {
+        try Sandbox.with { box in
+            let sleeper = try box.sleeper()
+            let script = try pausing(box, sleeper)
+            try policy(box, "{ \"max_target\": 1 }")
+            let wrong = try box.moonquake("run", script)
+            #expect(wrong.code == 2)
+            #expect(wrong.errors.contains("unknown option \"max_target\""), "\(wrong.errors)")
+            try policy(box, "{}")
+            chmod(box.folder + "/policy.json", 0o666)
+            let open = try box.moonquake("run", script)
+            #expect(open.code == 2)
+            #expect(open.errors.contains("may be changed by others than root"), "\(open.errors)")
+            #expect(try box.moonquake("recover").code == 0, "recovery needs no policy")
+            #expect(Proc.state(of: sleeper.pid) == "S")
+        }
+    }
+
+    @Test
+    func `files and flags add limits, and a wrong one is said`() throws {
+        try Sandbox.with { box in
+            let sleeper = try box.sleeper()
+            let script = try pausing(box, sleeper)
+            let file = try box.write("mine.json", "{ \"forbid_targets\": [\"process:sleep\"] }")
+            let byFile = try box.moonquake("run", script, "--policy", file)
+            #expect(byFile.code == 2)
+            #expect(byFile.errors.contains("the policy forbids process:sleep"), "\(byFile.errors)")
+            let byFlag = try box.moonquake("run", script, "--limit", "allow_faults=network.*")
+            #expect(byFlag.code == 2)
+            #expect(byFlag.errors.contains("allows only network.*"), "\(byFlag.errors)")
+            let wrong = try box.moonquake("run", script, "--limit", "max_targets")
+            #expect(wrong.code == 2)
+            #expect(wrong.errors.contains("must be KEY=VALUE"), "\(wrong.errors)")
+            #expect(try box.moonquake("run", script, "--policy", "/nonexistent").code == 2)
+            #expect(Proc.state(of: sleeper.pid) == "S")
+        }
+    }
+
+    @Test
+    func `a policy that forbids what is on ends the run within two renewals`() throws {
+        try Sandbox.with { box in
+            let sleeper = try box.sleeper()
+            let runner = try box.begin("run", try pausing(box, sleeper))
+            try box.injected(1, by: runner)
+            #expect(Proc.state(of: sleeper.pid) == "T")
+            let start = ContinuousClock.now
+            try policy(box, "{ \"forbid_targets\": [\"process:sleep\"] }")
+            #expect(eventually(within: .seconds(5)) { Proc.state(of: sleeper.pid) == "S" })
+            print(
+                "a policy change ended a fault after \(shown((ContinuousClock.now - start).milliseconds))"
+            )
+            #expect(try runner.ended(within: .seconds(10)) == 3)
+            let report = try box.lastReport()
+            #expect(report.abort?.cause == .policy)
+            #expect(report.restoration == .restored)
+        }
+    }
+
+    @Test
+    func `two runs of different state directories never hold one process`() throws {
+        try Sandbox.with { box in
+            let sleeper = try box.sleeper()
+            let script = try pausing(box, sleeper)
+            let first = try box.begin("run", script)
+            let agents = try box.injected(1, by: first)
+            let name = try #require(box.openJournals().first?.first?.run)
+            // `process.kill` would not notice that somebody else has paused it.
+            let kill = try box.write(
+                "kill.lua",
+                "inject(fault.process.kill { target = target.process { pid = \(sleeper.pid) } })"
+            )
+            let environment = Program.environment.merging([
+                "MOONQUAKE_STATE": box.folder + "/other", "MOONQUAKE_LOCKS": box.state + "-locks",
+                "MOONQUAKE_POLICY": "/nonexistent",
+            ]) { $1 }
+            let second = try box.start([Moonquake.path, "run", kill], environment: environment)
+            #expect(try second.ended() == 2)
+            #expect(
+                second.errors.contains("is held by run \(name): two runs never hit one target"),
+                "\(second.errors)"
+            )
+            #expect(Proc.isAlive(sleeper.pid))
+            // Who is killed holds nothing any more.
+            for pid in agents + [first.pid] { Glibc.kill(pid, SIGKILL) }
+            #expect(eventually { agents.allSatisfy { !Proc.isAlive($0) } })
+            let third = try box.start([Moonquake.path, "run", kill], environment: environment)
+            _ = try third.ended()
+            #expect(!third.errors.contains("is held by"), "\(third.errors)")
+            #expect(try box.moonquake("recover").code == 0)
+        }
+    }
+}
