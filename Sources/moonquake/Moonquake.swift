@@ -23,7 +23,7 @@ struct Moonquake: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, CheckCommand.self, FaultsCommand.self, DoctorCommand.self,
             AbortCommand.self,
-            RecoverCommand.self, AgentCommand.self, WorkerCommand.self,
+            RecoverCommand.self, SchemaCommand.self, AgentCommand.self, WorkerCommand.self,
         ]
     )
 

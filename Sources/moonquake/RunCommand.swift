@@ -20,7 +20,7 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup
     var script: ScriptOptions
 
-    @Argument(help: "The experiment: a Lua script.")
+    @Argument(help: "The experiment: a .lua, .yaml or .json file.")
     var file: String
 
     @Option(

@@ -32,7 +32,8 @@ struct RunWiring {
             protectedEndpoints: Self.sessionPeer
                 + (await Self.metricSources(steadyState.metrics)),
             protectedProcesses: LinuxHost().ancestry(),
-            observer: observer
+            observer: observer,
+            redactor: Console.redactor
         )
     }
 

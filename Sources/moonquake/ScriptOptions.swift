@@ -15,6 +15,15 @@ struct ScriptOptions: ParsableArguments {
     @Option(name: .long, help: "The seed of every choice left to chance; printed by each run.")
     var seed: UInt64?
 
+    @Option(
+        name: .customLong("param"),
+        help: ArgumentHelp(
+            "Sets a parameter that the definition declares. Repeatable.",
+            valueName: "name=value"
+        )
+    )
+    var parameters: [String] = []
+
     @Flag(name: .long, help: "Start the agent through sudo, so that only it has root's rights.")
     var sudo = false
 
@@ -49,6 +58,7 @@ struct ScriptOptions: ParsableArguments {
         let loader = ScriptLoader(
             faults: .all,
             metrics: MetricCatalogue(),
+            inputs: try inputs,
             libraryFolders: Self.libraryFolders,
             seed: chosenSeed
         )
@@ -57,6 +67,37 @@ struct ScriptOptions: ParsableArguments {
         } catch {
             let traceback = error.traceback.isEmpty ? "" : "\n\(error.traceback)"
             throw CommandFailure(.definition, error.description + traceback)
+        }
+    }
+
+    /// What definitions get from outside.
+    private var inputs: DefinitionInputs {
+        get throws {
+            var arguments: [String: String] = [:]
+            for parameter in parameters {
+                let parts = parameter.split(
+                    separator: "=",
+                    maxSplits: 1,
+                    omittingEmptySubsequences: false
+                )
+                guard parts.count == 2, !parts[0].isEmpty else {
+                    throw CommandFailure(
+                        .definition,
+                        "--param: write NAME=VALUE, got \"\(parameter.escapedForDisplay)\""
+                    )
+                }
+                guard arguments.updateValue(String(parts[1]), forKey: String(parts[0])) == nil else {
+                    throw CommandFailure(
+                        .definition,
+                        "--param: \(parts[0].description.escapedForDisplay) is given twice"
+                    )
+                }
+            }
+            return DefinitionInputs(
+                arguments: arguments,
+                variable: { getenv($0).map { String(cString: $0) } },
+                redactor: Console.redactor
+            )
         }
     }
 

@@ -22,6 +22,8 @@ package struct RunSurroundings: Sendable {
     package var protectedProcesses: [Int32]
     /// Who is told.
     package var observer: any RunObserver
+    /// What masks secrets in events and in the report.
+    package var redactor: Redactor
 
     /// Makes surroundings from their parts.
     package init(
@@ -32,7 +34,8 @@ package struct RunSurroundings: Sendable {
         time: any TimePort,
         protectedEndpoints: [ProtectedEndpoint] = [],
         protectedProcesses: [Int32] = [],
-        observer: any RunObserver
+        observer: any RunObserver,
+        redactor: Redactor = Redactor()
     ) {
         self.launchAgent = launchAgent
         self.makeSource = makeSource
@@ -41,6 +44,7 @@ package struct RunSurroundings: Sendable {
         self.protectedEndpoints = protectedEndpoints
         self.protectedProcesses = protectedProcesses
         self.observer = observer
+        self.redactor = redactor
     }
 }
 
@@ -113,6 +117,7 @@ package actor Runner {
             if isFinished { continuation.resume() } else { finished = continuation }
         }
         return ReportBuilder(record, machine: machine, time: surroundings.time).report()
+            .masked(by: surroundings.redactor)
     }
 
     /// Makes the plan and says what it would do, without effects.
@@ -122,6 +127,7 @@ package actor Runner {
         if let reason = await makePlan() { handle(.stopped(reason)) }
         await letAgentGo()
         return ReportBuilder(record, machine: machine, time: surroundings.time).report()
+            .masked(by: surroundings.redactor)
     }
 
     /// Stops the run for a reason from outside; returns at once.
@@ -233,7 +239,7 @@ package actor Runner {
             offsetMs: offsetNow,
             kind: kind,
             phase: machine.phase,
-            text: text
+            text: surroundings.redactor.mask(text)
         )
         record.events.append(event)
         surroundings.observer.happened(event)

@@ -61,6 +61,8 @@ package struct RunReport: Sendable, Hashable, Codable {
         package var hypothesis: String?
         package var description: String?
         package var tags: [String]
+        /// The parameters that it declares, with the values of this run; nil without any.
+        package var parameters: [String: ParameterValue]?
 
         package init(_ experiment: ExperimentDefinition, version: Int? = nil) {
             name = experiment.name
@@ -71,6 +73,7 @@ package struct RunReport: Sendable, Hashable, Codable {
             hypothesis = experiment.hypothesis
             description = experiment.description
             tags = experiment.tags
+            parameters = experiment.parameters.isEmpty ? nil : experiment.parameters
         }
     }
 

@@ -15,6 +15,7 @@ package enum MetaFile {
                 builders("metric", metrics.descriptors.map(MetaBuilder.init)),
                 builders("fault", faults.types.map { MetaBuilder($0.descriptor) }),
                 experiment,
+                inputs,
             ] + Primitives.all.map { function($0.signature) } + [log]
         return sections.joined(separator: "\n\n") + "\n"
     }
@@ -84,6 +85,15 @@ package enum MetaFile {
             function experiment(title) end
             """,
         ].joined(separator: "\n\n")
+    }
+
+    private static var inputs: String {
+        let declaration = MetaClass.text(
+            "param",
+            "What `--param` may set.",
+            ParameterDeclaration.parameterSet.parameters
+        )
+        return ([declaration] + InputBuilders.signatures.map(function)).joined(separator: "\n\n")
     }
 
     private static let log = """
