@@ -30,7 +30,7 @@ test: setup ## builds and runs every test
 lint: ## the formatter, the Lua linter, and the scripts against the program
 	swift format lint --strict --recursive Sources Tests Package.swift
 	luacheck --quiet scripts stdlib
-	.build/debug/moonquake check scripts/experiments/*.lua
+	.build/debug/moonquake check scripts/experiments/*.{lua,yaml,json}
 
 check: test lint ## what CI runs
 

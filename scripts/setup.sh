@@ -11,6 +11,7 @@ packages=(
   iproute2 iputils-ping procps        # namespaces for demo and tests
   nginx-light redis-server prometheus # the real services of demo and tests
   curl python3 lua-check              # clients, and the Lua linter
+  libsqlite3-dev python3-venv         # the catalogue; an independent validator for the schemas
   qemu-system-x86 mmdebstrap cpio     # the lab: a kernel that has everything,
   busybox-static kmod zstd xz-utils   # and what it boots
 )
@@ -25,7 +26,9 @@ for package in "${packages[@]}"; do
   status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
   [ "$status" = installed ] || missing+=("$package")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
+if [ ${#missing[@]} -eq 0 ]; then
+  exec "$(dirname "$0")/validator.sh" >/dev/null
+fi
 
 echo "moonquake: installing ${missing[*]}" >&2
 as_root=()
@@ -39,3 +42,4 @@ fi
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+"$(dirname "$0")/validator.sh" >/dev/null

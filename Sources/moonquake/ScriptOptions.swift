@@ -86,7 +86,8 @@ struct ScriptOptions: ParsableArguments {
                         "--param: write NAME=VALUE, got \"\(parameter.escapedForDisplay)\""
                     )
                 }
-                guard arguments.updateValue(String(parts[1]), forKey: String(parts[0])) == nil else {
+                guard arguments.updateValue(String(parts[1]), forKey: String(parts[0])) == nil
+                else {
                     throw CommandFailure(
                         .definition,
                         "--param: \(parts[0].description.escapedForDisplay) is given twice"

@@ -26,7 +26,9 @@ package final class Redactor: Sendable {
 
     /// Learns a secret, and how it looks escaped in JSON, in a URL and in our messages.
     package func learn(_ secret: String, named name: String) {
-        let texts = [secret, secret.escapedForDisplay(limit: .max), Self.json(secret), Self.url(secret)]
+        let texts = [
+            secret, secret.escapedForDisplay(limit: .max), Self.json(secret), Self.url(secret),
+        ]
         let mask = Array("[secret \(name)]")
         forms.withLock { forms in
             for text in Set(texts) {

@@ -52,7 +52,8 @@ enum FaultBuilder {
         in spec: FaultSpec,
         _ redactor: Redactor
     ) throws(DefinitionError) {
-        let options = spec.options.map { ($0.key, $0.value) }
+        let options =
+            spec.options.map { ($0.key, $0.value) }
             + spec.target.options.map { ("target.\($0.key)", $0.value) }
         for (name, value) in options where redactor.mask(value) != value {
             throw DefinitionError(

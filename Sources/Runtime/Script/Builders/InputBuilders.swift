@@ -52,7 +52,12 @@ enum InputBuilders {
                 of: ParameterDeclaration.parameterSet,
                 at: call.place
             )
-            let value = try ParameterDeclaration.value(of: name, plain.plain, inputs, at: call.place)
+            let value = try ParameterDeclaration.value(
+                of: name,
+                plain.plain,
+                inputs,
+                at: call.place
+            )
             inputs.declared.add(name, value)
             values.fields[name] = LuaValue(plain: value)
         }

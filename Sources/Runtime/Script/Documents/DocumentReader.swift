@@ -15,7 +15,11 @@ struct DocumentReader {
     func experiment(_ root: DocumentNode) throws(DefinitionError) -> DeclaredExperiment {
         let subject = ExperimentOptions.subject
         guard let fields = root.fields else {
-            throw error(subject, "a definition is a mapping with a name, got \(root.given)", root.line)
+            throw error(
+                subject,
+                "a definition is a mapping with a name, got \(root.given)",
+                root.line
+            )
         }
         let line = fields.first?.line ?? root.line
         let parameters = try declared(fields)
@@ -79,7 +83,11 @@ struct DocumentReader {
     ) throws(DefinitionError) -> [String: ParameterValue] {
         guard let block = fields.first(where: { $0.name == "params" }) else { return [:] }
         guard let declarations = block.value.fields else {
-            throw error("params", "must be a mapping of names, got \(block.value.given)", block.line)
+            throw error(
+                "params",
+                "must be a mapping of names, got \(block.value.given)",
+                block.line
+            )
         }
         var values: [String: ParameterValue] = [:]
         for declaration in declarations {
@@ -341,7 +349,11 @@ struct DocumentReader {
     ) throws(DefinitionError) -> LuaValue {
         switch node.content {
         case .nothing:
-            throw error(name.escapedForDisplay, "has no value: give one, or leave the key out", line)
+            throw error(
+                name.escapedForDisplay,
+                "has no value: give one, or leave the key out",
+                line
+            )
         case .scalar(let value): return value
         case .list(let items):
             var list: [LuaValue] = []

@@ -172,7 +172,8 @@ struct JSONDocument {
 
     private mutating func hexadecimal() throws(DefinitionError) -> UInt32 {
         let digits = String(decoding: bytes[index...].prefix(4), as: UTF8.self)
-        guard digits.count == 4, digits.allSatisfy(\.isHexDigit), let code = UInt32(digits, radix: 16)
+        guard digits.count == 4, digits.allSatisfy(\.isHexDigit),
+            let code = UInt32(digits, radix: 16)
         else { throw error("expects four hexadecimal digits after \\u") }
         index += 4
         return code

@@ -48,7 +48,10 @@ package struct DefinitionInputs: Sendable {
     func secret(_ name: String) throws(DefinitionError) -> String {
         try check(name, of: "secret")
         guard let value = variable(name) else {
-            throw DefinitionError("secret", "the variable \(name) is not set: export it before the run")
+            throw DefinitionError(
+                "secret",
+                "the variable \(name) is not set: export it before the run"
+            )
         }
         guard value.count >= Redactor.fewestCharacters else {
             throw DefinitionError(
@@ -77,7 +80,8 @@ package struct DefinitionInputs: Sendable {
         let known = declared.values.keys
         for name in arguments.keys.sorted() where declared.values[name] == nil {
             let hint =
-                known.isEmpty ? "; it declares none" : NearestName.hint(for: name, among: Array(known))
+                known.isEmpty
+                ? "; it declares none" : NearestName.hint(for: name, among: Array(known))
             throw DefinitionError(
                 "--param",
                 "\(file) has no parameter \"\(name.escapedForDisplay)\"\(hint)"

@@ -42,7 +42,9 @@ package struct LoadedExperiment: Sendable {
 
     /// Runs the body without effects; takes five seconds at most, whatever the script waits for.
     package func rehearse() async -> Rehearsal {
-        guard definition.hasBody, let environment else { return Rehearsal(faults: definition.faults) }
+        guard definition.hasBody, let environment else {
+            return Rehearsal(faults: definition.faults)
+        }
         return await Rehearsing(entry: entry, definition: definition, environment: environment)
             .rehearse()
     }

@@ -6,7 +6,8 @@ import ChaosModel
 enum SchemaType {
     /// `{ param: NAME }`, `{ env: NAME }`, `{ secret: NAME }` in place of a value.
     static let reference: ParameterValue = [
-        "description": "A value from outside: of a parameter, of a variable, or of a variable that is masked.",
+        "description":
+            "A value from outside: of a parameter, of a variable, or of a variable that is masked.",
         "type": "object",
         "oneOf": [
             reference("param"),
