@@ -11,7 +11,7 @@ packages=(
   iproute2 iputils-ping procps        # namespaces for demo and tests
   nginx-light redis-server prometheus # the real services of demo and tests
   curl python3 lua-check              # clients, and the Lua linter
-  libsqlite3-dev python3-venv         # the catalogue; an independent validator for the schemas
+  python3-venv chromium               # an independent validator for the schemas; a browser for the report
   qemu-system-x86 mmdebstrap cpio     # the lab: a kernel that has everything,
   busybox-static kmod zstd xz-utils   # and what it boots
 )

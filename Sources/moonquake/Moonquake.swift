@@ -23,7 +23,8 @@ struct Moonquake: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, CheckCommand.self, FaultsCommand.self, DoctorCommand.self,
             AbortCommand.self,
-            RecoverCommand.self, SchemaCommand.self, AgentCommand.self, WorkerCommand.self,
+            RecoverCommand.self, ReportCommand.self, RunsCommand.self, SchemaCommand.self,
+            AgentCommand.self, WorkerCommand.self,
         ]
     )
 

@@ -65,6 +65,53 @@ struct `The schema of definitions` {
         #expect(valid.code == 0, "\(valid.said)")
     }
 
+    @Test
+    func `the report of a run is valid by the schema of reports, and a changed one is not`()
+        async throws
+    {
+        let schema = Document.root.appending(path: "docs/report.schema.json").path()
+        let meta = try await validate(["--check-metaschema", schema])
+        #expect(meta.code == 0, "\(meta.said)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let script = try write(
+            """
+            local p = params { hold = { type = "duration", default = "300ms" } }
+            experiment "x" {
+              owner = "shop", tags = { "a" }, hypothesis = "h", description = "d",
+              steady_state = {
+                every = "100ms", warmup = "200ms",
+                metrics = {
+                  one = metric.lua { function() return 1 end, equals = 1, abort_above = 2 },
+                  odd = metric.lua { function() return 1 / 0 end, no_data = "ignore" },
+                },
+              },
+              run = function()
+                inject(fault.noop { target = target.host {} })
+                wait(p.hold)
+                check_metric("one == 1")
+                error("over")
+              end,
+            }
+            """,
+            as: "x.lua"
+        )
+        let file = folder.appending(path: "report.json").path()
+        let run = try await Program.run(["run", script, "--report", file])
+        #expect(run.code == 2, "\(run.error)")
+        let valid = try await validate(["--schemafile", schema, file])
+        #expect(valid.code == 0, "\(valid.said)")
+        let text = try String(decoding: Data(contentsOf: URL(filePath: file)), as: UTF8.self)
+        let changes = [
+            ("\"verdict\"", "\"verdicts\""), ("\"INIT\"", "\"BEGIN\""), ("\"equals\"", "\"is\""),
+        ]
+        for (index, (old, new)) in changes.enumerated() {
+            #expect(text.contains(old))
+            let changed = try write(text.replacing(old, with: new), as: "changed-\(index).json")
+            #expect(try await validate(["--schemafile", schema, changed]).code == 1, "\(new)")
+        }
+    }
+
     private static let whole = """
         name: x
         steady_state: { every: 1s, metrics: { m: { http: { url: 'http://h/', below: 1% } } } }
@@ -76,7 +123,7 @@ struct `The schema of definitions` {
     static let wrong = [
         ("duration: 10s", "duration: 10"), ("duration: 10s", "duration: 10 parsecs"),
         ("name: x", "nam: x"), ("delay: 100ms", "dely: 100ms"), ("delay: 100ms", "delay: 100"),
-        ("network.latency", "network.latencies"), ("netns", "process"), ("netns", "hosts"),
+        ("network.latency", "network.latencies"), ("netns: { name", "host: { name"), ("netns", "hosts"),
         ("below: 1%", "below: [1%]"), ("every: 1s", "every: true"), ("http:", "htp:"),
         ("duration: 10s", ""), ("url: 'http://h/', ", ""), ("name: shop", ""),
         ("url: 'http://h/'", "url: { secrets: X }"),

@@ -125,7 +125,7 @@ struct `Loading a document` {
         Mistake(
             "duration: 10s",
             "duration: 10",
-            "experiment: duration needs a unit: write \"10s\", got the bare number 10 (x.yaml:21)"
+            "experiment: duration needs a unit: write \"10s\", got the bare number 10 (x.yaml:22)"
         ),
         Mistake(
             "below: 90%",
@@ -141,17 +141,17 @@ struct `Loading a document` {
         Mistake(
             "- noop:",
             "- nop:",
-            "fault: unknown fault \"nop\"; did you mean \"noop\"? (x.yaml:20)"
+            "fault: unknown fault \"nop\"; did you mean \"noop\"? (x.yaml:21)"
         ),
         Mistake(
             "{ host: {} }",
             "{ hosts: {} }",
-            "target: unknown target \"hosts\"; did you mean \"host\"? (x.yaml:20)"
+            "target: unknown target \"hosts\"; did you mean \"host\"? (x.yaml:21)"
         ),
         Mistake(
             "duration: 3s",
             "duration: 3 parsecs",
-            "noop: duration must be a duration such as \"250ms\" or \"2m\", got \"3 parsecs\" (x.yaml:20)"
+            "noop: duration must be a duration such as \"250ms\" or \"2m\", got \"3 parsecs\" (x.yaml:21)"
         ),
         Mistake(
             "owner: shop",
@@ -182,7 +182,7 @@ struct `Loading a document` {
         Mistake(
             "every: 500ms",
             "every: 500ms\n\twarmup: 1s",
-            "is not YAML: found character that cannot start any token (x.yaml:8)"
+            "is not YAML: found a tab character that violates indentation (x.yaml:8)"
         ),
         Mistake(
             "name: the shop survives",

@@ -202,6 +202,8 @@ function metric.lua(options) end
 fault = {}
 fault.network = {}
 fault.process = {}
+fault.cpu = {}
+fault.memory = {}
 
 ---@class moonquake.fault.network.latency
 ---@field target moonquake.Target What to hit: target.netns, target.host, target.process.
@@ -382,6 +384,27 @@ function fault.process.pause(options) end
 ---@return moonquake.Fault
 function fault.process.kill(options) end
 
+---@class moonquake.fault.cpu.limit
+---@field target moonquake.Target What to hit: target.process.
+---@field quota string The processor time that the group may use, in percent of one processor.
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Limits the processor time of the control group that the target is in.
+---@param options moonquake.fault.cpu.limit
+---@return moonquake.Fault
+function fault.cpu.limit(options) end
+
+---@class moonquake.fault.memory.limit
+---@field target moonquake.Target What to hit: target.process.
+---@field limit string The memory that the group may use, page cache included.
+---@field below_use? boolean Allow a limit below what is in use: the kernel takes pages away at once, and kills when it cannot. Default: false.
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Limits the memory of the control group that the target is in.
+---@param options moonquake.fault.memory.limit
+---@return moonquake.Fault
+function fault.memory.limit(options) end
+
 ---@class moonquake.fault.noop
 ---@field target moonquake.Target What to hit: target.host, target.netns, target.process.
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
@@ -417,6 +440,28 @@ function fault.noop(options) end
 ---@param title string 1 to 200 characters.
 ---@return fun(options: moonquake.experiment)
 function experiment(title) end
+
+---@class moonquake.param What `--param` may set.
+---@field type "string"|"boolean"|"integer"|"number"|"duration"|"percent"|"size"|"rate" The type; a value of another type is refused.
+---@field default? string|number The value without `--param`; without a default the parameter must be given.
+---@field choices? string|string[] The only values that are allowed.
+---@field help? string What it is for.
+
+---Declares what `--param` may set, and returns the values by name.
+---@param declarations table<string, moonquake.param>
+---@return table<string, string|number|boolean> values
+function params(declarations) end
+
+---The value of a variable of the environment; an error when it is not set.
+---@param name string
+---@param default? string The value when it is not set.
+---@return string value
+function env(name, default) end
+
+---The value of a variable of the environment that is masked in everything that is written.
+---@param name string
+---@return string value
+function secret(name) end
 
 ---What is watched: a value for `experiment`, or a declaration at the top level of a plain script.
 ---@param options moonquake.steady_state

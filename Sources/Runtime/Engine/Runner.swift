@@ -54,6 +54,7 @@ package actor Runner {
     let body: any RunBody
     let rehearsal: Rehearsal
     let isPlain: Bool
+    let mode: RunMode
     let gate: BlastRadiusGate
 
     var machine: RunMachine
@@ -82,6 +83,7 @@ package actor Runner {
     ///   - rehearsal: What the body is known to do.
     ///   - runID: The name of the run.
     ///   - seed: The seed of every choice.
+    ///   - mode: Whether faults are made, or everything but that is done.
     ///   - surroundings: What it needs of the world.
     package init(
         experiment: ExperimentDefinition,
@@ -90,14 +92,16 @@ package actor Runner {
         rehearsal: Rehearsal,
         runID: String,
         seed: UInt64,
+        mode: RunMode = .run,
         surroundings: RunSurroundings
     ) {
         self.surroundings = surroundings
         self.body = body
         self.rehearsal = rehearsal
         self.isPlain = isPlain
+        self.mode = mode
         gate = BlastRadiusGate(experiment.blastRadius)
-        machine = RunMachine(baselineFirst: !isPlain)
+        machine = RunMachine(baselineFirst: !isPlain || mode == .dryRun)
         record = RunRecord(
             experiment: experiment,
             runID: runID,
@@ -105,18 +109,24 @@ package actor Runner {
             startedAt: surroundings.time.now,
             startedAtSeconds: surroundings.time.secondsSince1970
         )
-        judge = SteadyStateJudge(experiment.steadyState.metrics)
+        // The body of a plain script declares what it watches; a dry run knows it from the rehearsal.
+        if mode == .dryRun, let steadyState = rehearsal.steadyState { record.adopt(steadyState) }
+        judge = SteadyStateJudge(record.metrics)
     }
 
     /// Runs to the end; always returns a report.
     package func run() async -> RunReport {
-        emit(.started, "run \(record.runID) of \"\(record.experiment.name)\" (seed \(record.seed))")
+        let word = mode == .dryRun ? "dry run" : "run"
+        emit(
+            .started,
+            "\(word) \(record.runID) of \"\(record.experiment.name)\" (seed \(record.seed))"
+        )
         record.enter(.initialize, at: offsetNow)
         handle(.began)
         await withCheckedContinuation { continuation in
             if isFinished { continuation.resume() } else { finished = continuation }
         }
-        return ReportBuilder(record, machine: machine, time: surroundings.time).report()
+        return ReportBuilder(record, machine: machine, mode: mode, time: surroundings.time).report()
             .masked(by: surroundings.redactor)
     }
 
@@ -126,7 +136,7 @@ package actor Runner {
         record.enter(.initialize, at: offsetNow)
         if let reason = await makePlan() { handle(.stopped(reason)) }
         await letAgentGo()
-        return ReportBuilder(record, machine: machine, time: surroundings.time).report()
+        return ReportBuilder(record, machine: machine, mode: mode, time: surroundings.time).report()
             .masked(by: surroundings.redactor)
     }
 
@@ -185,6 +195,10 @@ package actor Runner {
     }
 
     private func runBody() async {
+        guard mode == .run else {
+            record.setOutcome("left out: this is a dry run")
+            return handle(.bodyEnded)
+        }
         do throws(BodyError) {
             try await body.run(self)
             handle(.bodyEnded)

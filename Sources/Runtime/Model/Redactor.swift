@@ -79,6 +79,7 @@ package final class Redactor: Sendable {
         _ text: [Character],
         at start: Int
     ) -> (Form, length: Int)? {
+        var best: (form: Form, length: Int)?
         for form in forms where form.characters.first == text[start] {
             var length = 0
             while length < form.characters.count, start + length < text.count,
@@ -86,9 +87,10 @@ package final class Redactor: Sendable {
             {
                 length += 1
             }
-            if length >= min(form.characters.count, tellingCharacters) { return (form, length) }
+            let isTelling = length >= min(form.characters.count, tellingCharacters)
+            if isTelling, length > best?.length ?? 0 { best = (form, length) }
         }
-        return nil
+        return best.map { ($0.form, $0.length) }
     }
 
     private static func json(_ text: String) -> String {

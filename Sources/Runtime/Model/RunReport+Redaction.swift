@@ -7,7 +7,6 @@ extension RunReport {
         var copy = self
         copy.definition = definition.masked(by: redactor)
         copy.reasons = reasons.map(redactor.mask)
-        copy.statistics = statistics.map(redactor.mask)
         copy.error = error.map { error in
             ErrorReport(
                 message: redactor.mask(error.message),

@@ -2,12 +2,17 @@
 
 /// Everything that is worth knowing about a run that has ended.
 package struct RunReport: Sendable, Hashable, Codable {
+    /// The version of these keys that this program writes and reads.
+    package static let currentSchemaVersion = 1
+
     /// The version of these keys.
-    package var schemaVersion = 1
+    package var schemaVersion = RunReport.currentSchemaVersion
     /// The run.
     package var runID: String
     /// What was run.
     package var definition: Definition
+    /// Whether it was a run or a dry run.
+    package var mode: RunMode
     /// The seed of every choice left to chance.
     package var seed: UInt64
     /// Whether it came to its end.
@@ -275,6 +280,7 @@ package struct RunReport: Sendable, Hashable, Codable {
         self.runID = runID
         self.definition = definition
         self.seed = seed
+        mode = .run
         status = .completed
         verdict = .inconclusive
         restoration = .restored
