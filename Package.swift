@@ -67,6 +67,7 @@ let package = Package(
         module("Linux", ["ChaosModel", "CLinux", "CPacketQueue"]),
         module("Resolver", ["ChaosModel", "CDatagrams", nioCore, nioPosix]),
         module("Targets", ["ChaosModel"]),
+        module("Containers", ["ChaosModel", httpClient, nioCore]),
         module("Faults", ["ChaosModel"]),
         module("Agent", ["ChaosModel", "ChaosTargets"]),
         module("Engine", ["ChaosModel", "ChaosSteadyState"]),
@@ -83,8 +84,8 @@ let package = Package(
         .executableTarget(
             name: "moonquake",
             dependencies: [
-                "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel",
-                "ChaosReport",
+                "ChaosAgent", "ChaosContainers", "ChaosEngine", "ChaosFaults", "ChaosLinux",
+                "ChaosModel", "ChaosReport",
                 "ChaosScript", "ChaosSteadyState", "ChaosTargets", argumentParser,
             ],
             swiftSettings: settings
@@ -122,6 +123,11 @@ let package = Package(
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Report", ["ChaosModel", "ChaosReport", subprocess, system]),
         tests("Model", ["ChaosModel"]),
+        tests(
+            "Containers",
+            ["ChaosContainers", "ChaosLinux", "ChaosModel", "ChaosTargets"]
+        ),
+        tests("Targets", ["ChaosModel", "ChaosSimulation", "ChaosTargets"]),
         tests("EndToEnd", ["ChaosModel", "moonquake"]),
         tests(
             "Script",
