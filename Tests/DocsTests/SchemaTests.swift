@@ -123,7 +123,8 @@ struct `The schema of definitions` {
     static let wrong = [
         ("duration: 10s", "duration: 10"), ("duration: 10s", "duration: 10 parsecs"),
         ("name: x", "nam: x"), ("delay: 100ms", "dely: 100ms"), ("delay: 100ms", "delay: 100"),
-        ("network.latency", "network.latencies"), ("netns: { name", "host: { name"), ("netns", "hosts"),
+        ("network.latency", "network.latencies"), ("netns: { name", "host: { name"),
+        ("netns", "hosts"),
         ("below: 1%", "below: [1%]"), ("every: 1s", "every: true"), ("http:", "htp:"),
         ("duration: 10s", ""), ("url: 'http://h/', ", ""), ("name: shop", ""),
         ("url: 'http://h/'", "url: { secrets: X }"),

@@ -473,6 +473,28 @@ function fault.noop(options) end
 ---@return fun(options: moonquake.experiment)
 function experiment(title) end
 
+---@class moonquake.param What `--param` may set.
+---@field type "string"|"boolean"|"integer"|"number"|"duration"|"percent"|"size"|"rate" The type; a value of another type is refused.
+---@field default? string|number The value without `--param`; without a default the parameter must be given.
+---@field choices? string|string[] The only values that are allowed.
+---@field help? string What it is for.
+
+---Declares what `--param` may set, and returns the values by name.
+---@param declarations table<string, moonquake.param>
+---@return table<string, string|number|boolean> values
+function params(declarations) end
+
+---The value of a variable of the environment; an error when it is not set.
+---@param name string
+---@param default? string The value when it is not set.
+---@return string value
+function env(name, default) end
+
+---The value of a variable of the environment that is masked in everything that is written.
+---@param name string
+---@return string value
+function secret(name) end
+
 ---What is watched: a value for `experiment`, or a declaration at the top level of a plain script.
 ---@param options moonquake.steady_state
 ---@return moonquake.SteadyState steady_state
