@@ -34,7 +34,7 @@ lab: setup ## runs the kernel suites in a real kernel, in one boot
 lint: ## the formatter, the Lua linter, and the scripts against the program
 	swift format lint --strict --recursive Sources Tests Package.swift
 	luacheck --quiet scripts stdlib
-	.build/debug/moonquake check scripts/experiments/*.lua
+	.build/debug/moonquake check scripts/experiments/*.{lua,yaml,json}
 	.build/debug/moonquake gameday check scripts/gamedays/*.lua
 
 check: test lint ## what CI runs

@@ -40,6 +40,7 @@ let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-h
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
 let package = Package(
@@ -57,6 +58,7 @@ let package = Package(
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2"),
         .package(url: "https://github.com/apple/swift-system.git", from: "1.8.1"),
+        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
     ],
     targets: [
         .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
@@ -81,7 +83,7 @@ let package = Package(
         module("Engine", ["ChaosModel", "ChaosSteadyState"]),
         module(
             "Script",
-            ["ChaosEngine", "ChaosGameDay", "ChaosModel", "ChaosSteadyState", "LuaBridge"]
+            ["ChaosEngine", "ChaosGameDay", "ChaosModel", "ChaosSteadyState", "LuaBridge", yams]
         ),
         module(
             "GameDay",
@@ -158,6 +160,7 @@ let package = Package(
         ),
         tests("GameDay", ["ChaosGameDay", "ChaosLinux", "ChaosModel", subprocess, system]),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
+        tests("Report", ["ChaosModel", "ChaosReport", subprocess, system]),
         tests("Model", ["ChaosModel"]),
         tests("Proxy", ["ChaosModel", "ChaosProxy", nioCore, nioEmbedded, nioPosix]),
         tests(

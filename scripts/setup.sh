@@ -17,6 +17,7 @@ packages=(
   haproxy wrk                         # the proxy's peers and load in bench/
   python3-grpcio nghttp2-server       # real peers of the proxy in its tests
   podman runc                         # containers as targets, and their tests
+  python3-venv chromium               # an independent validator for the schemas; a browser for the report
   qemu-system-x86 mmdebstrap cpio     # the lab: a kernel that has everything,
   busybox-static kmod zstd xz-utils   # and what it boots
 )
@@ -31,7 +32,9 @@ for package in "${packages[@]}"; do
   status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
   [ "$status" = installed ] || missing+=("$package")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
+if [ ${#missing[@]} -eq 0 ]; then
+  exec "$(dirname "$0")/validator.sh" >/dev/null
+fi
 
 echo "moonquake: installing ${missing[*]}" >&2
 as_root=()
@@ -45,3 +48,4 @@ fi
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+"$(dirname "$0")/validator.sh" >/dev/null

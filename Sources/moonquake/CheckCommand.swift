@@ -18,7 +18,7 @@ struct CheckCommand: AsyncParsableCommand {
     @OptionGroup
     var script: ScriptOptions
 
-    @Argument(help: "The scripts.")
+    @Argument(help: "The definitions: .lua, .yaml or .json files.")
     var files: [String]
 
     @Flag(name: .long, help: "Print targets, faults, what holds each, and the longest abort lag.")

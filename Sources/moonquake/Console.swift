@@ -1,11 +1,15 @@
 // Standard output for results, standard error for everything else. Writing to a terminal that is gone is no
 // error: the rollback matters, not who watches it.
 
+import ChaosModel
 import ChaosReport
 import Glibc
 
 /// The two outputs of a command.
 enum Console {
+    /// Masks the secrets that this process has read, in whatever it prints or keeps.
+    static let redactor = Redactor()
+
     /// Prints a result.
     static func output(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
 
@@ -14,7 +18,7 @@ enum Console {
 
     /// Writes text as it is.
     static func write(_ text: String, to descriptor: Int32) {
-        var bytes = Array(text.utf8)[...]
+        var bytes = Array(redactor.mask(text).utf8)[...]
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }

@@ -22,9 +22,9 @@ struct Moonquake: AsyncParsableCommand {
         version: programVersion,
         subcommands: [
             RunCommand.self, CheckCommand.self, FaultsCommand.self, TargetsCommand.self,
-            DoctorCommand.self,
-            AbortCommand.self, ApproveCommand.self, RejectCommand.self, GameDayCommand.self,
-            RecoverCommand.self, WrapCommand.self, AgentCommand.self, WorkerCommand.self,
+            DoctorCommand.self, AbortCommand.self, ApproveCommand.self, RejectCommand.self,
+            GameDayCommand.self, RecoverCommand.self, ReportCommand.self, RunsCommand.self,
+            SchemaCommand.self, WrapCommand.self, AgentCommand.self, WorkerCommand.self,
         ]
     )
 

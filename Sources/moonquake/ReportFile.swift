@@ -4,21 +4,26 @@ import ChaosGameDay
 import ChaosLinux
 import ChaosModel
 import ChaosReport
+import FoundationEssentials
 import Glibc
 
 /// A file that a report goes to; the ending says in which format.
 struct ReportFile {
     private let path: String
+    private let format: ReportFormat
 
     /// Checks the ending and that the file can be written.
     init(_ path: String) throws {
         self.path = path
-        guard path.hasSuffix(".json") else {
+        guard let format = ReportFormat(path: path) else {
+            let endings = ReportFormat.endings.joined(separator: ", ")
             throw CommandFailure(
                 .definition,
-                "--report: the ending says the format and must be .json, got \"\(path.escapedForDisplay)\""
+                "--report: the ending says the format and must be one of \(endings), "
+                    + "got \"\(path.escapedForDisplay)\""
             )
         }
+        self.format = format
         let existed = access(path, F_OK) == 0
         let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
@@ -30,7 +35,7 @@ struct ReportFile {
     }
 
     /// Writes the report of a run.
-    func write(_ report: RunReport) throws { try write(JSONReport.text(report)) }
+    func write(_ report: RunReport) throws { try write(format.text(report)) }
 
     /// Writes the report of a GameDay.
     func write(_ report: GameDayReport) throws { try write(WireJSON.pretty(report) + "\n") }
@@ -53,10 +58,75 @@ struct ReportFile {
 struct RunFolder {
     var stateDirectory: String
 
-    /// Keeps a report under the run's name.
+    /// The folder.
+    var path: String { "\(stateDirectory)/runs" }
+
+    /// The names of the runs that are recorded here, the oldest first: they begin with their time.
+    var names: [String] {
+        guard let folder = opendir(path) else { return [] }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name.hasSuffix(".json"), !name.hasPrefix(".") {
+                names.append(String(name.dropLast(5)))
+            }
+        }
+        return names.sorted()
+    }
+
+    /// Keeps a report under the run's name: whole, or not at all.
     func save(_ report: RunReport) throws {
-        try LinuxJournals.makeFolder("\(stateDirectory)/runs")
-        try ReportFile(path(of: report)).write(report)
+        try LinuxJournals.makeFolder(path)
+        let hidden = "\(path)/.\(report.runID).json"
+        try ReportFile(hidden).write(report)
+        guard rename(hidden, "\(path)/\(report.runID).json") == 0 else {
+            let reason = String(cString: strerror(errno)).lowercased()
+            unlink(hidden)
+            throw CommandFailure(.inconclusive, "cannot keep the report in \(path): \(reason)")
+        }
+    }
+
+    /// The report of a run: by its name, `last`, or a file.
+    func report(of run: String) throws(CommandFailure) -> RunReport {
+        if run.contains("/") || run.hasSuffix(".json") { return try read(run) }
+        let names = names
+        guard let name = run == "last" ? names.last : names.first(where: { $0 == run }) else {
+            let hint = NearestName.of(run, among: names).map { "; did you mean \"\($0)\"?" }
+            throw CommandFailure(
+                .definition,
+                "there is no run \"\(run.escapedForDisplay)\" in \(path)"
+                    + (hint ?? "; `moonquake runs` lists them")
+            )
+        }
+        return try read("\(path)/\(name).json")
+    }
+
+    private func read(_ file: String) throws(CommandFailure) -> RunReport {
+        guard let bytes = try? Data(contentsOf: URL(filePath: file)) else {
+            throw CommandFailure(.definition, "cannot read the report \(file.escapedForDisplay)")
+        }
+        let text = String(decoding: bytes, as: UTF8.self)
+        do {
+            let report = try WireJSON.value(RunReport.self, from: text)
+            guard report.schemaVersion == RunReport.currentSchemaVersion else {
+                throw CommandFailure(
+                    .definition,
+                    "\(file.escapedForDisplay) has schema_version \(report.schemaVersion), this program reads "
+                        + "\(RunReport.currentSchemaVersion); it is left alone"
+                )
+            }
+            return report
+        } catch let failure as CommandFailure {
+            throw failure
+        } catch {
+            throw CommandFailure(
+                .definition,
+                "\(file.escapedForDisplay) is torn or no report of Moonquake; it is left alone"
+            )
+        }
     }
 
     /// Where the report of a run is kept.

@@ -20,14 +20,24 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup
     var script: ScriptOptions
 
-    @Argument(help: "The experiment: a Lua script.")
+    @Argument(help: "The experiment: a .lua, .yaml or .json file.")
     var file: String
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Write the report to a file; .json. Repeatable.", valueName: "file")
+        help: ArgumentHelp(
+            "Write the report to a file; .json, .html, .md or .xml. Repeatable.",
+            valueName: "file"
+        )
     )
     var report: [String] = []
+
+    @Flag(
+        name: .customLong("dry-run"),
+        help:
+            "All phases but the effects: samples the metrics, resolves the targets, plans each fault."
+    )
+    var isDryRun = false
 
     @Flag(name: .long, help: "Print events and samples as JSON lines on standard output.")
     var json = false
@@ -44,6 +54,7 @@ struct RunCommand: AsyncParsableCommand {
             rehearsal: rehearsal,
             runID: RunID.make(),
             seed: script.chosenSeed,
+            mode: isDryRun ? .dryRun : .run,
             surroundings: await RunWiring(state: state, script: script).surroundings(
                 of: rehearsal.steadyState ?? loaded.definition.steadyState,
                 body: body,
@@ -51,10 +62,20 @@ struct RunCommand: AsyncParsableCommand {
             )
         )
         let report = await interruptible(runner)
-        try? RunFolder(stateDirectory: state.path).save(report)
+        keep(report)
         for writer in writers { try writer.write(report) }
         if !json { Console.write(summary(of: report), to: STDOUT_FILENO) }
         Glibc.exit(report.exitCode)
+    }
+
+    /// Keeps the report in the history, which no run fails for.
+    private func keep(_ report: RunReport) {
+        do {
+            try RunFolder(stateDirectory: state.path).save(report)
+        } catch {
+            let reason = (error as? CommandFailure)?.message ?? "\(error)"
+            Console.error("this run is not in the history: \(reason)")
+        }
     }
 
     private var observer: any RunObserver {

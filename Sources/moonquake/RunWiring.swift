@@ -41,7 +41,8 @@ struct RunWiring {
             protectedProcesses: LinuxHost().ancestry(),
             observer: observer,
             policy: policy,
-            policyProblem: problem
+            policyProblem: problem,
+            redactor: Console.redactor
         )
     }
 

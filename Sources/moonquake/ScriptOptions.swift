@@ -16,6 +16,15 @@ struct ScriptOptions: ParsableArguments {
     @Option(name: .long, help: "The seed of every choice left to chance; printed by each run.")
     var seed: UInt64?
 
+    @Option(
+        name: .customLong("param"),
+        help: ArgumentHelp(
+            "Sets a parameter that the definition declares. Repeatable.",
+            valueName: "name=value"
+        )
+    )
+    var parameters: [String] = []
+
     @Flag(name: .long, help: "Start the agent through sudo, so that only it has root's rights.")
     var sudo = false
 
@@ -81,6 +90,7 @@ struct ScriptOptions: ParsableArguments {
 
     /// Loads every experiment of a file; there is at least one.
     func loadAll(_ file: String) async throws -> [LoadedExperiment] {
+        let loader = try loader
         do throws(ScriptError) {
             return try await loader.load(file: file)
         } catch {
@@ -91,12 +101,47 @@ struct ScriptOptions: ParsableArguments {
 
     /// Loads files with everything that this program knows.
     var loader: ScriptLoader {
-        ScriptLoader(
-            faults: .all,
-            metrics: MetricCatalogue(),
-            libraryFolders: Self.libraryFolders,
-            seed: chosenSeed
-        )
+        get throws {
+            ScriptLoader(
+                faults: .all,
+                metrics: MetricCatalogue(),
+                inputs: try inputs,
+                libraryFolders: Self.libraryFolders,
+                seed: chosenSeed
+            )
+        }
+    }
+
+    /// What definitions get from outside.
+    private var inputs: DefinitionInputs {
+        get throws {
+            var arguments: [String: String] = [:]
+            for parameter in parameters {
+                let parts = parameter.split(
+                    separator: "=",
+                    maxSplits: 1,
+                    omittingEmptySubsequences: false
+                )
+                guard parts.count == 2, !parts[0].isEmpty else {
+                    throw CommandFailure(
+                        .definition,
+                        "--param: write NAME=VALUE, got \"\(parameter.escapedForDisplay)\""
+                    )
+                }
+                guard arguments.updateValue(String(parts[1]), forKey: String(parts[0])) == nil
+                else {
+                    throw CommandFailure(
+                        .definition,
+                        "--param: \(parts[0].description.escapedForDisplay) is given twice"
+                    )
+                }
+            }
+            return DefinitionInputs(
+                arguments: arguments,
+                variable: { getenv($0).map { String(cString: $0) } },
+                redactor: Console.redactor
+            )
+        }
     }
 
     /// Where the Lua library is: beside an installed program, or in the tree that it was built in.

@@ -62,6 +62,11 @@ struct Document: Sendable, CustomTestStringConvertible {
         text.matches(of: /(?ms)^```lua\n(.*?)^```/).map { String($0.1) }
     }
 
+    /// The YAML and JSON definitions, fenced as ```yaml and ```json.
+    var documents: [(text: String, ending: String)] {
+        text.matches(of: /(?ms)^```(yaml|json)\n(.*?)^```/).map { (String($0.2), String($0.1)) }
+    }
+
     /// The targets of links, those to other sites left out.
     var links: [String] {
         text.matches(of: /\]\(([^)\s]+)\)/).map { String($0.1) }.filter { !$0.contains("://") }

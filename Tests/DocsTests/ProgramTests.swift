@@ -25,8 +25,10 @@ struct `Documents and the program` {
         )
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        for (index, script) in document.scripts.enumerated() {
-            let file = folder.appending(path: "example-\(index + 1).lua")
+        let scripts = document.scripts.map { (text: $0, ending: "lua") } + document.documents
+        for (index, example) in scripts.enumerated() {
+            let script = example.text
+            let file = folder.appending(path: "example-\(index + 1).\(example.ending)")
             try Data(script.utf8).write(to: file)
             let isGameDay = script.contains("gameday \"")
             let answer = try await Program.run((isGameDay ? ["gameday"] : []) + ["check", file.path()])

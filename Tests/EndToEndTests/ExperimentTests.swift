@@ -13,6 +13,9 @@ struct ExperimentTests {
         var verdict = Verdict.held
         var status = RunStatus.completed
         let faults: [String]
+        var ending = "lua"
+        /// What aims a document at the services, as `scripts/practice/place.lua` does for scripts.
+        var parameters: @Sendable (Practice) -> [String] = { _ in [] }
 
         var testDescription: String { file }
     }
@@ -91,14 +94,20 @@ struct ExperimentTests {
         ),
         Expected(file: "shop-in-the-future", faults: ["clock.skew"]),
         Expected(file: "paused-container", faults: ["process.pause"]),
+        Expected(file: "cache-loss", faults: ["network.loss"], ending: "yaml") {
+            ["namespace=\($0.web)"]
+        },
+        Expected(file: "nginx-stall", faults: ["process.pause"], ending: "json") {
+            ["port=\($0.port)", "url=http://127.0.0.1:\($0.port)/"]
+        },
     ]
 
     @Test
     func `every experiment of the folder has a test`() {
         let files = File.names(in: Moonquake.tree + "/scripts/experiments").filter {
-            $0.hasSuffix(".lua")
+            !$0.hasSuffix("practice")
         }
-        #expect(files == Self.all.map { $0.file + ".lua" }.sorted())
+        #expect(files == Self.all.map { "\($0.file).\($0.ending)" }.sorted())
     }
 
     @Test
@@ -107,7 +116,7 @@ struct ExperimentTests {
             for expected in Self.all {
                 let check = try box.moonquake(
                     "check",
-                    "\(Moonquake.tree)/scripts/experiments/\(expected.file).lua"
+                    "\(Moonquake.tree)/scripts/experiments/\(expected.file).\(expected.ending)"
                 )
                 #expect(check.code == 0, "\(check.errors)")
                 #expect(!check.output.contains("note:"), "\(check.output)")
@@ -121,7 +130,9 @@ struct ExperimentTests {
             let practice = try box.practice()
             let before = try box.world(practice.web, practice.data)
             for expected in Self.all {
-                let run = try box.moonquake("run", "\(practice.experiments)/\(expected.file).lua")
+                let file = "\(practice.experiments)/\(expected.file).\(expected.ending)"
+                let parameters = expected.parameters(practice).flatMap { ["--param", $0] }
+                let run = try box.moonquake(["run", file] + parameters)
                 let said = "\(expected.file): \(run.errors)\(run.output)"
                 print("\(expected.file): exit \(run.code) after \(shown(run.took.milliseconds))")
                 #expect(run.code == expected.code, "\(said)")

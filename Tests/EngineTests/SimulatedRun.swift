@@ -53,6 +53,7 @@ final class SimulatedRun: Sendable {
         isPlain: Bool = false,
         rehearsal: Rehearsal = Rehearsal(),
         seed: UInt64 = 1,
+        mode: RunMode = .run,
         body: @escaping @Sendable (any RunControls) async throws(BodyError) -> Void
     ) -> Runner {
         Runner(
@@ -62,6 +63,7 @@ final class SimulatedRun: Sendable {
             rehearsal: rehearsal,
             runID: "run-1",
             seed: seed,
+            mode: mode,
             surroundings: RunSurroundings(
                 launchAgent: { () throws(AgentFailure) in self.launch() },
                 makeSource: { metric throws(DefinitionError) in SaidSource(metric.name, self) },

@@ -29,25 +29,34 @@ final class ScriptFolder: Sendable {
     }
 
     /// A loader whose messages name the files of this folder.
-    func loader(libraries: [String] = [], topLevelTime: Duration = .seconds(5)) -> ScriptLoader {
+    func loader(
+        libraries: [String] = [],
+        topLevelTime: Duration = .seconds(5),
+        inputs: DefinitionInputs = DefinitionInputs()
+    ) -> ScriptLoader {
         ScriptLoader(
             faults: .all,
             metrics: MetricCatalogue(),
+            inputs: inputs,
             libraryFolders: libraries,
             seed: 7,
             topLevelTime: topLevelTime
         )
     }
 
-    /// Loads a text as `x.lua`.
-    func load(_ text: String) async throws(ScriptError) -> [LoadedExperiment] {
+    /// Loads a text as a file, `x.lua` if nothing else is said.
+    func load(
+        _ text: String,
+        as name: String = "x.lua",
+        inputs: DefinitionInputs = DefinitionInputs()
+    ) async throws(ScriptError) -> [LoadedExperiment] {
         let file: String
         do {
-            file = try write(text)
+            file = try write(text, as: name)
         } catch {
             throw .unreadable(file: "x.lua", reason: "\(error)")
         }
-        return try await loader().load(file: file)
+        return try await loader(inputs: inputs).load(file: file)
     }
 
     /// The one experiment of a text.
@@ -58,9 +67,13 @@ final class ScriptFolder: Sendable {
     }
 
     /// The message of a text that cannot be loaded, with the folder left out.
-    func refusal(_ text: String) async -> String {
+    func refusal(
+        _ text: String,
+        as name: String = "x.lua",
+        inputs: DefinitionInputs = DefinitionInputs()
+    ) async -> String {
         do throws(ScriptError) {
-            let experiments = try await load(text)
+            let experiments = try await load(text, as: name, inputs: inputs)
             return "accepted: \(experiments.map(\.definition.name))"
         } catch {
             return short(error.description)

@@ -14,16 +14,23 @@ private struct Parts {
 struct ReportBuilder {
     private let record: RunRecord
     private let machine: RunMachine
+    private let mode: RunMode
     private let endedAtSeconds: Double
 
-    init(_ record: RunRecord, machine: RunMachine, time: any TimePort) {
+    init(_ record: RunRecord, machine: RunMachine, mode: RunMode, time: any TimePort) {
         self.record = record
         self.machine = machine
+        self.mode = mode
         endedAtSeconds = time.secondsSince1970
     }
 
     func report() -> RunReport {
-        let outcome = RunOutcome(record, stop: machine.stop, notRecovered: machine.notRecovered)
+        let outcome = RunOutcome(
+            record,
+            stop: machine.stop,
+            notRecovered: machine.notRecovered,
+            mode: mode
+        )
         var report = RunReport(
             runID: record.runID,
             definition: RunReport.Definition(record.experiment),
@@ -31,6 +38,7 @@ struct ReportBuilder {
             startedAt: Timestamp.iso8601(record.startedAtSeconds),
             startedAtSeconds: record.startedAtSeconds
         )
+        report.mode = mode
         report.endedAt = Timestamp.iso8601(endedAtSeconds)
         report.status = outcome.status
         report.verdict = outcome.verdict

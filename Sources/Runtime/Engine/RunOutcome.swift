@@ -10,12 +10,19 @@ struct RunOutcome {
     var exitCode: ExitCode
     var reasons: [String]
 
-    init(_ record: RunRecord, stop: StopReason?, notRecovered: String?) {
+    init(_ record: RunRecord, stop: StopReason?, notRecovered: String?, mode: RunMode = .run) {
         let left = record.openLeases.map { "\($0.target): lease \($0.lease) was not put back" }
         let leaks = record.leaks + left
         restoration = leaks.isEmpty ? .restored : .leaked
         let judgement = Judgement(record, notRecovered: notRecovered)
         (status, verdict, exitCode, reasons) = Self.answer(stop, judgement)
+        if mode == .dryRun, stop == nil {
+            (verdict, exitCode) = (.inconclusive, .held)
+            reasons = [
+                "dry run: the baseline is healthy, and every fault found its targets and what it needs; "
+                    + "nothing was touched"
+            ]
+        }
         if !leaks.isEmpty {
             exitCode = .leaked
             reasons = leaks + reasons

@@ -26,6 +26,8 @@ package struct RunSurroundings: Sendable {
     package var policy: Policy
     /// Why the user's policy or a flag cannot be followed; nothing is run then.
     package var policyProblem: String?
+    /// What masks secrets in events and in the report.
+    package var redactor: Redactor
 
     /// Makes surroundings from their parts.
     package init(
@@ -38,7 +40,8 @@ package struct RunSurroundings: Sendable {
         protectedProcesses: [Int32] = [],
         observer: any RunObserver,
         policy: Policy = Policy(),
-        policyProblem: String? = nil
+        policyProblem: String? = nil,
+        redactor: Redactor = Redactor()
     ) {
         self.launchAgent = launchAgent
         self.makeSource = makeSource
@@ -49,6 +52,7 @@ package struct RunSurroundings: Sendable {
         self.observer = observer
         self.policy = policy
         self.policyProblem = policyProblem
+        self.redactor = redactor
     }
 }
 
@@ -58,6 +62,7 @@ package actor Runner {
     let body: any RunBody
     let rehearsal: Rehearsal
     let isPlain: Bool
+    let mode: RunMode
     var gate: BlastRadiusGate
 
     var machine: RunMachine
@@ -91,6 +96,7 @@ package actor Runner {
     ///   - rehearsal: What the body is known to do.
     ///   - runID: The name of the run.
     ///   - seed: The seed of every choice.
+    ///   - mode: Whether faults are made, or everything but that is done.
     ///   - surroundings: What it needs of the world.
     package init(
         experiment: ExperimentDefinition,
@@ -99,14 +105,16 @@ package actor Runner {
         rehearsal: Rehearsal,
         runID: String,
         seed: UInt64,
+        mode: RunMode = .run,
         surroundings: RunSurroundings
     ) {
         self.surroundings = surroundings
         self.body = body
         self.rehearsal = rehearsal
         self.isPlain = isPlain
+        self.mode = mode
         gate = BlastRadiusGate(experiment.blastRadius)
-        machine = RunMachine(baselineFirst: !isPlain)
+        machine = RunMachine(baselineFirst: !isPlain || mode == .dryRun)
         record = RunRecord(
             experiment: experiment,
             runID: runID,
@@ -114,18 +122,25 @@ package actor Runner {
             startedAt: surroundings.time.now,
             startedAtSeconds: surroundings.time.secondsSince1970
         )
-        judge = SteadyStateJudge(experiment.steadyState.metrics)
+        // The body of a plain script declares what it watches; a dry run knows it from the rehearsal.
+        if mode == .dryRun, let steadyState = rehearsal.steadyState { record.adopt(steadyState) }
+        judge = SteadyStateJudge(record.metrics)
     }
 
     /// Runs to the end; always returns a report.
     package func run() async -> RunReport {
-        emit(.started, "run \(record.runID) of \"\(record.experiment.name)\" (seed \(record.seed))")
+        let word = mode == .dryRun ? "dry run" : "run"
+        emit(
+            .started,
+            "\(word) \(record.runID) of \"\(record.experiment.name)\" (seed \(record.seed))"
+        )
         record.enter(.initialize, at: offsetNow)
         handle(.began)
         await withCheckedContinuation { continuation in
             if isFinished { continuation.resume() } else { finished = continuation }
         }
-        return ReportBuilder(record, machine: machine, time: surroundings.time).report()
+        return ReportBuilder(record, machine: machine, mode: mode, time: surroundings.time).report()
+            .masked(by: surroundings.redactor)
     }
 
     /// Makes the plan and says what it would do, without effects.
@@ -135,7 +150,8 @@ package actor Runner {
         if let reason = await makePlan() { handle(.stopped(reason)) }
         for source in sources.values { await source.stop() }
         await letAgentGo()
-        return ReportBuilder(record, machine: machine, time: surroundings.time).report()
+        return ReportBuilder(record, machine: machine, mode: mode, time: surroundings.time).report()
+            .masked(by: surroundings.redactor)
     }
 
     /// Stops the run for a reason from outside; returns at once.
@@ -193,6 +209,10 @@ package actor Runner {
     }
 
     private func runBody() async {
+        guard mode == .run else {
+            record.setOutcome("left out: this is a dry run")
+            return handle(.bodyEnded)
+        }
         do throws(BodyError) {
             try await body.run(self)
             handle(.bodyEnded)
@@ -247,7 +267,7 @@ package actor Runner {
             offsetMs: offsetNow,
             kind: kind,
             phase: machine.phase,
-            text: text
+            text: surroundings.redactor.mask(text)
         )
         record.events.append(event)
         surroundings.observer.happened(event)

@@ -76,6 +76,8 @@ package struct ExperimentDefinition: Sendable, Hashable, Codable {
     package var file: String
     /// The digest of that file: `sha256:…`.
     package var digest: String
+    /// The parameters that it declares, with the values of this run.
+    package var parameters: [String: ParameterValue]
 
     /// Makes an experiment.
     package init(
@@ -90,7 +92,8 @@ package struct ExperimentDefinition: Sendable, Hashable, Codable {
         durationMs: Double? = nil,
         hasBody: Bool = false,
         file: String,
-        digest: String = ""
+        digest: String = "",
+        parameters: [String: ParameterValue] = [:]
     ) {
         self.name = name
         self.owner = owner
@@ -104,5 +107,6 @@ package struct ExperimentDefinition: Sendable, Hashable, Codable {
         self.hasBody = hasBody
         self.file = file
         self.digest = digest
+        self.parameters = parameters
     }
 }

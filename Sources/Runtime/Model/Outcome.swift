@@ -10,8 +10,16 @@ package enum RunStatus: String, Sendable, Hashable, Codable {
     case failed
 }
 
+/// What a run does to the machine.
+package enum RunMode: String, Sendable, Hashable, Codable {
+    /// Everything.
+    case run
+    /// All phases but the effects.
+    case dryRun = "dry_run"
+}
+
 /// What the run says about the hypothesis.
-package enum Verdict: String, Sendable, Hashable, Codable {
+package enum Verdict: String, Sendable, Hashable, Codable, CaseIterable {
     /// It held.
     case held
     /// It did not hold.

@@ -13,6 +13,9 @@ package struct ParameterShape: Sendable, Hashable, Codable {
     package var allowed: String?
     /// The allowed words, when it is a choice.
     package var choices: [String]?
+    /// The least and the greatest value, when it is a bare number with bounds.
+    package var minimum: Double?
+    package var maximum: Double?
 
     /// Makes a shape from its parts.
     package init(

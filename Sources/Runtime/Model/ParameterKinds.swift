@@ -134,12 +134,14 @@ extension ParameterKind where Value == Int {
         let allowed =
             range.upperBound == .max
             ? "\(range.lowerBound) or more" : "between \(range.lowerBound) and \(range.upperBound)"
-        let shape = ParameterShape(
+        var shape = ParameterShape(
             type: "integer",
             json: "number",
             example: example,
             allowed: allowed
         )
+        shape.minimum = range.lowerBound == .min ? nil : Double(range.lowerBound)
+        shape.maximum = range.upperBound == .max ? nil : Double(range.upperBound)
         return ParameterKind(shape: shape) { value throws(ParameterProblem) in
             guard case .number(let number) = value, let whole = Int(exactly: number) else {
                 throw ParameterProblem("must be a whole number \(allowed), got \(value)")

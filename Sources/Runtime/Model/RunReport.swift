@@ -2,12 +2,17 @@
 
 /// Everything that is worth knowing about a run that has ended.
 package struct RunReport: Sendable, Hashable, Codable {
+    /// The version of these keys that this program writes and reads.
+    package static let currentSchemaVersion = 1
+
     /// The version of these keys.
-    package var schemaVersion = 1
+    package var schemaVersion = RunReport.currentSchemaVersion
     /// The run.
     package var runID: String
     /// What was run.
     package var definition: Definition
+    /// Whether it was a run or a dry run.
+    package var mode: RunMode
     /// The seed of every choice left to chance.
     package var seed: UInt64
     /// Whether it came to its end.
@@ -65,6 +70,8 @@ package struct RunReport: Sendable, Hashable, Codable {
         package var hypothesis: String?
         package var description: String?
         package var tags: [String]
+        /// The parameters that it declares, with the values of this run; nil without any.
+        package var parameters: [String: ParameterValue]?
 
         package init(_ experiment: ExperimentDefinition, version: Int? = nil) {
             name = experiment.name
@@ -75,6 +82,7 @@ package struct RunReport: Sendable, Hashable, Codable {
             hypothesis = experiment.hypothesis
             description = experiment.description
             tags = experiment.tags
+            parameters = experiment.parameters.isEmpty ? nil : experiment.parameters
         }
     }
 
@@ -327,6 +335,7 @@ package struct RunReport: Sendable, Hashable, Codable {
         self.runID = runID
         self.definition = definition
         self.seed = seed
+        mode = .run
         status = .completed
         verdict = .inconclusive
         restoration = .restored

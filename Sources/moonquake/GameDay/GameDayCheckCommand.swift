@@ -25,7 +25,7 @@ struct GameDayCheckCommand: AsyncParsableCommand {
     func run() async throws {
         for file in files {
             let day = try await GameDayFile(path: file, script: script).load()
-            let experiments = GameDayExperiments(
+            let experiments = try GameDayExperiments(
                 day: day,
                 state: state,
                 script: script,

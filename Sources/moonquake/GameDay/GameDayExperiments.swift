@@ -14,7 +14,16 @@ struct GameDayExperiments: ExperimentSource {
     let day: LoadedGameDay
     let state: StateOptions
     let script: ScriptOptions
+    let loader: ScriptLoader
     let json: Bool
+
+    init(day: LoadedGameDay, state: StateOptions, script: ScriptOptions, json: Bool) throws {
+        self.day = day
+        self.state = state
+        self.script = script
+        loader = try script.loader
+        self.json = json
+    }
 
     func look(
         at reference: ExperimentReference
@@ -64,7 +73,7 @@ struct GameDayExperiments: ExperimentSource {
         switch reference {
         case .inline(let title):
             // As it is in the file now, not as it was when the day began.
-            guard let now = try? await script.loader.loadGameDay(file: day.definition.file),
+            guard let now = try? await loader.loadGameDay(file: day.definition.file),
                 let found = now.inline.first(where: { $0.definition.name == title })
             else {
                 throw DefinitionError(
@@ -82,7 +91,7 @@ struct GameDayExperiments: ExperimentSource {
     private func load(file: String) async throws(DefinitionError) -> LoadedExperiment {
         let all: [LoadedExperiment]
         do throws(ScriptError) {
-            all = try await script.loader.load(file: file)
+            all = try await loader.load(file: file)
         } catch {
             throw DefinitionError("gameday", error.description)
         }

@@ -10,9 +10,10 @@ struct GameDayFile {
 
     /// Loads it.
     func load() async throws -> LoadedGameDay {
+        let loader = try script.loader
         let loaded: LoadedGameDay?
         do throws(ScriptError) {
-            loaded = try await script.loader.loadGameDay(file: path)
+            loaded = try await loader.loadGameDay(file: path)
         } catch {
             let traceback = error.traceback.isEmpty ? "" : "\n\(error.traceback)"
             throw CommandFailure(.definition, error.description + traceback)

@@ -41,9 +41,17 @@ struct GameDayRunCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let writers = try report.map { try ReportFile($0) }
+        let writers = try report.map { path in
+            guard ReportFormat(path: path) == .json else {
+                throw CommandFailure(
+                    .definition,
+                    "--report: the report of a GameDay is JSON, got \"\(path.escapedForDisplay)\""
+                )
+            }
+            return try ReportFile(path)
+        }
         let day = try await GameDayFile(path: file, script: script).load()
-        let experiments = GameDayExperiments(day: day, state: state, script: script, json: json)
+        let experiments = try GameDayExperiments(day: day, state: state, script: script, json: json)
         let plan = try await plan(day, experiments)
         let store = GameDayStore(stateDirectory: state.path)
         let earlier = try resume ? store.unfinished(of: day.definition, plan: plan) : nil

@@ -84,6 +84,21 @@ extension Sandbox {
         environment: [String: String]? = nil,
         within limit: Duration = .seconds(60)
     ) throws -> Moonquake.Ended {
+        try moonquake(
+            arguments,
+            asNobody: asNobody,
+            environment: environment,
+            within: limit
+        )
+    }
+
+    /// Runs a command of the program, whose arguments are a list, to its end.
+    func moonquake(
+        _ arguments: [String],
+        asNobody: Bool = false,
+        environment: [String: String]? = nil,
+        within limit: Duration = .seconds(60)
+    ) throws -> Moonquake.Ended {
         let start = ContinuousClock.now
         let program = try self.start(
             command(arguments, asNobody: asNobody),

@@ -8,4 +8,5 @@ struct BuilderContext: Sendable {
     let file: ScriptFile
     let faults: FaultCatalogue
     let metrics: MetricCatalogue
+    let inputs: DefinitionInputs
 }

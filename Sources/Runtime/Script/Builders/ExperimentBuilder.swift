@@ -44,7 +44,8 @@ struct ExperimentBuilder {
             durationMs: duration?.inMilliseconds,
             hasBody: run != nil,
             file: context.file.path,
-            digest: context.file.digest
+            digest: context.file.digest,
+            parameters: context.inputs.declared.values
         )
         return DeclaredExperiment(
             definition: definition,

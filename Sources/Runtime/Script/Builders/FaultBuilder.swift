@@ -12,14 +12,24 @@ enum FaultBuilder {
 
     static func build(
         _ descriptor: FaultDescriptor,
-        from catalogue: FaultCatalogue,
+        from context: BuilderContext,
         _ call: LuaCall
     ) throws(DefinitionError) -> LuaValue {
+        let table = try call.options(such: descriptor.spelling)
+        return try build(descriptor, from: context, table, at: call.place)
+    }
+
+    static func build(
+        _ descriptor: FaultDescriptor,
+        from context: BuilderContext,
+        _ table: LuaTable,
+        at place: SourceLocation?
+    ) throws(DefinitionError) -> LuaValue {
         let options = try OptionTable(
-            try call.options(such: descriptor.spelling),
+            table,
             of: descriptor.parameterSet,
             live: ["target"],
-            at: call.place
+            at: place
         )
         let target = try TargetBuilder.target(
             options.live["target"],
@@ -30,9 +40,27 @@ enum FaultBuilder {
             fault: descriptor.name,
             target: target,
             options: options.plain,
-            location: call.place
+            location: place
         )
-        _ = try catalogue.instance(spec)
+        _ = try context.faults.instance(spec)
+        try refuseSecrets(in: spec, context.inputs.redactor)
         return .object(objects.make(spec))
+    }
+
+    /// What a fault is asked goes to the agent and into its journal, which must work without us: no place for secrets.
+    private static func refuseSecrets(
+        in spec: FaultSpec,
+        _ redactor: Redactor
+    ) throws(DefinitionError) {
+        let options =
+            spec.options.map { ($0.key, $0.value) }
+            + spec.target.options.map { ("target.\($0.key)", $0.value) }
+        for (name, value) in options where redactor.mask(value) != value {
+            throw DefinitionError(
+                spec.fault,
+                "\(name) must not be a secret, since the agent's journal keeps it; secrets are for metrics",
+                at: spec.location
+            )
+        }
     }
 }

@@ -62,13 +62,23 @@ enum MetricBuilder {
             isFunction
             ? try functionAndOptions(call, descriptor)
             : (try call.options(such: descriptor.spelling), nil)
+        return try build(descriptor, from: catalogue, table, function, at: call.place)
+    }
+
+    static func build(
+        _ descriptor: MetricDescriptor,
+        from catalogue: MetricCatalogue,
+        _ table: LuaTable,
+        _ function: LuaFunction? = nil,
+        at place: SourceLocation?
+    ) throws(DefinitionError) -> LuaValue {
         // `window` belongs to some sources only; the catalogue says to which, and why.
         let window = CommonOptions.window.name
         let options = try OptionTable(
             table,
             of: descriptor.parameterSet(with: table.fields[window] == nil ? [] : [window]),
             live: ["target"].filter { _ in descriptor.takesTarget },
-            at: call.place
+            at: place
         )
         let target =
             try descriptor.takesTarget
@@ -79,7 +89,7 @@ enum MetricBuilder {
             options: options.plain,
             target: target,
             function: function,
-            location: call.place
+            location: place
         )
         _ = try draft.named(draft.placeholderName, in: catalogue)
         return .object(objects.make(draft))

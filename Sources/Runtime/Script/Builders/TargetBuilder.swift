@@ -9,12 +9,16 @@ enum TargetBuilder {
     static let objects = LuaObjectType<TargetSelector>("target").description { "\($0)" }
 
     static func build(_ kind: TargetKind, _ call: LuaCall) throws(DefinitionError) -> LuaValue {
-        let options = try OptionTable(
-            try call.options(such: kind.spelling),
-            of: kind.parameterSet,
-            at: call.place
-        )
-        let selector = TargetSelector(kind: kind, options: options.plain, location: call.place)
+        try build(kind, try call.options(such: kind.spelling), at: call.place)
+    }
+
+    static func build(
+        _ kind: TargetKind,
+        _ table: LuaTable,
+        at place: SourceLocation?
+    ) throws(DefinitionError) -> LuaValue {
+        let options = try OptionTable(table, of: kind.parameterSet, at: place)
+        let selector = TargetSelector(kind: kind, options: options.plain, location: place)
         _ = try selector.validated()
         return .object(objects.make(selector))
     }

@@ -10,10 +10,11 @@ package struct LoadedExperiment: Sendable {
     /// Whether the file is a plain script: it calls primitives at its top level, and declares what it watches as it
     /// runs.
     package let isPlain: Bool
-    private let environment: ScriptEnvironment
+    /// The script; nil for a document, which has no functions.
+    private let environment: ScriptEnvironment?
     private let functionNames: Set<String>
 
-    init(_ declared: DeclaredExperiment, in environment: ScriptEnvironment) {
+    init(_ declared: DeclaredExperiment, in environment: ScriptEnvironment?) {
         definition = declared.definition
         isPlain = false
         functionNames = Set(declared.functions.keys)
@@ -29,10 +30,11 @@ package struct LoadedExperiment: Sendable {
 
     /// A new body for one run, in a state of its own; take it once and keep it.
     package var body: any RunBody {
-        guard definition.hasBody else {
-            let functions =
+        guard definition.hasBody, let environment else {
+            let functions = environment.flatMap { environment in
                 functionNames.isEmpty
-                ? nil : MetricFunctions(of: definition.name, in: environment)
+                    ? nil : MetricFunctions(of: definition.name, in: environment)
+            }
             return DeclarativeBody(definition, functions: functions)
         }
         return ScriptBody(entry, in: environment)
@@ -40,7 +42,7 @@ package struct LoadedExperiment: Sendable {
 
     /// Runs the body without effects; takes five seconds at most, whatever the script waits for.
     package func rehearse() async -> Rehearsal {
-        guard definition.hasBody else {
+        guard definition.hasBody, let environment else {
             return Rehearsal(
                 faults: definition.faults,
                 length: definition.durationMs.map { .milliseconds($0) }

@@ -11,6 +11,20 @@ import Musl
 
 /// A script file as it was read.
 struct ScriptFile: Sendable {
+    /// The languages of definitions, told by the ending.
+    enum Kind: Sendable {
+        case lua, yaml, json
+
+        init(path: String) {
+            let ending = path.split(separator: ".").last?.lowercased() ?? ""
+            switch ending {
+            case "yaml", "yml": self = .yaml
+            case "json": self = .json
+            default: self = .lua
+            }
+        }
+    }
+
     /// The most bytes that a script may have.
     static let mostBytes = 1 << 20
 
@@ -20,6 +34,9 @@ struct ScriptFile: Sendable {
     let text: String
     /// `sha256:` and the digest of the file's bytes.
     let digest: String
+
+    /// The language.
+    var kind: Kind { Kind(path: path) }
 
     /// The folder that `require` looks in first.
     var folder: String {
@@ -39,6 +56,10 @@ struct ScriptFile: Sendable {
         digest = "sha256:" + SHA256.hexDigest(of: bytes)
         guard String(validating: bytes, as: UTF8.self) != nil else {
             throw .unreadable(file: path, reason: "it is not UTF-8 text")
+        }
+        guard Kind(path: path) == .lua else {
+            text = String(decoding: bytes, as: UTF8.self)
+            return
         }
         // A first line for the shell is not Lua; its line end stays, so that lines keep their numbers.
         let isShebang = bytes.first == UInt8(ascii: "#")

@@ -9,6 +9,7 @@ import LuaBridge
 package struct ScriptLoader: Sendable {
     private let faults: FaultCatalogue
     private let metrics: MetricCatalogue
+    private let inputs: DefinitionInputs
     private let libraryFolders: [String]
     private let seed: UInt64
     private let topLevelTime: Duration
@@ -18,18 +19,21 @@ package struct ScriptLoader: Sendable {
     /// - Parameters:
     ///   - faults: The faults that scripts may name.
     ///   - metrics: The metrics that scripts may name.
+    ///   - inputs: What definitions get from outside.
     ///   - libraryFolders: Where `require` looks after the script's own folder.
     ///   - seed: What `math.random` of every state starts with.
     ///   - topLevelTime: How long the top level of a file may take.
     package init(
         faults: FaultCatalogue,
         metrics: MetricCatalogue = MetricCatalogue(),
+        inputs: DefinitionInputs = DefinitionInputs(),
         libraryFolders: [String] = [],
         seed: UInt64,
         topLevelTime: Duration = .seconds(5)
     ) {
         self.faults = faults
         self.metrics = metrics
+        self.inputs = inputs
         self.libraryFolders = libraryFolders
         self.seed = seed
         self.topLevelTime = topLevelTime
@@ -41,7 +45,21 @@ package struct ScriptLoader: Sendable {
     /// - Returns: What the file defines, or the file itself as a plain script.
     /// - Throws: what is wrong, in one message with file and line; nothing was touched.
     package func load(file path: String) async throws(ScriptError) -> [LoadedExperiment] {
-        let environment = try environment(of: path)
+        let context = try context(of: path)
+        let experiments = try await experiments(of: context)
+        do throws(DefinitionError) {
+            try context.inputs.checkArguments(of: path)
+        } catch {
+            throw .definition(error, traceback: "")
+        }
+        return experiments
+    }
+
+    private func experiments(
+        of context: BuilderContext
+    ) async throws(ScriptError) -> [LoadedExperiment] {
+        guard context.file.kind == .lua else { return try documents(context) }
+        let environment = environment(of: context)
         let session = try await declarations(environment)
         if let gameDay = session.gameDays.first {
             throw .definition(
@@ -73,23 +91,56 @@ package struct ScriptLoader: Sendable {
     /// - Returns: The GameDay; nil when the file defines none.
     /// - Throws: what is wrong, in one message with file and line; nothing was touched.
     package func loadGameDay(file path: String) async throws(ScriptError) -> LoadedGameDay? {
-        let environment = try environment(of: path)
+        let context = try context(of: path)
+        guard context.file.kind == .lua else { return nil }
+        let environment = environment(of: context)
         let session = try await declarations(environment)
         guard let declared = session.gameDays.first else { return nil }
         return LoadedGameDay(declared, session.experiments, in: environment)
     }
 
-    private func environment(of path: String) throws(ScriptError) -> ScriptEnvironment {
+    private func context(of path: String) throws(ScriptError) -> BuilderContext {
+        BuilderContext(
+            file: try ScriptFile(reading: path),
+            faults: faults,
+            metrics: metrics,
+            inputs: inputs.fresh
+        )
+    }
+
+    private func environment(of context: BuilderContext) -> ScriptEnvironment {
         ScriptEnvironment(
-            context: BuilderContext(
-                file: try ScriptFile(reading: path),
-                faults: faults,
-                metrics: metrics
-            ),
+            context: context,
             libraryFolders: libraryFolders,
             seed: seed,
             topLevelTime: topLevelTime
         )
+    }
+
+    /// The experiments of a YAML or JSON file, one for each document.
+    private func documents(_ context: BuilderContext) throws(ScriptError) -> [LoadedExperiment] {
+        do throws(DefinitionError) {
+            let reader = DocumentReader(context: context)
+            var experiments: [LoadedExperiment] = []
+            for document in try DocumentParser.documents(in: context.file) {
+                let declared = try reader.experiment(document)
+                let title = declared.definition.name
+                guard !experiments.contains(where: { $0.definition.name == title }) else {
+                    throw DefinitionError(
+                        ExperimentOptions.subject,
+                        "two experiments have the title \"\(title)\": give each its own",
+                        at: SourceLocation(file: context.file.path, line: document.line)
+                    )
+                }
+                experiments.append(LoadedExperiment(declared, in: nil))
+            }
+            guard !experiments.isEmpty else {
+                throw DefinitionError(context.file.path, "defines no experiment")
+            }
+            return experiments
+        } catch {
+            throw .definition(error, traceback: "")
+        }
     }
 
     /// What the top level declared, up to its end or its first verb.
@@ -139,7 +190,8 @@ package struct ScriptLoader: Sendable {
             name: file.baseName,
             hasBody: true,
             file: file.path,
-            digest: file.digest
+            digest: file.digest,
+            parameters: environment.context.inputs.declared.values
         )
     }
 }

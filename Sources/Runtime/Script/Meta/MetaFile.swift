@@ -15,7 +15,7 @@ package enum MetaFile {
                 builders("target", TargetKind.allCases.map(MetaBuilder.init)),
                 builders("metric", metrics.descriptors.map(MetaBuilder.init)),
                 builders("fault", faults.types.map { MetaBuilder($0.descriptor) }),
-                experiment, notifiers, gameDay,
+                experiment, inputs, notifiers, gameDay,
             ] + Primitives.all.map { function($0.signature) } + [log]
         return sections.joined(separator: "\n\n") + "\n"
     }
@@ -156,6 +156,15 @@ package enum MetaFile {
             function catalog(name) end
             """,
         ].joined(separator: "\n\n")
+    }
+
+    private static var inputs: String {
+        let declaration = MetaClass.text(
+            "param",
+            "What `--param` may set.",
+            ParameterDeclaration.parameterSet.parameters
+        )
+        return ([declaration] + InputBuilders.signatures.map(function)).joined(separator: "\n\n")
     }
 
     private static let log = """

@@ -20,8 +20,17 @@ extension LuaVM {
         }
         for descriptor in context.faults.types.map(\.descriptor) {
             build("fault.\(descriptor.name)", session) { call throws(DefinitionError) in
-                try FaultBuilder.build(descriptor, from: context.faults, call)
+                try FaultBuilder.build(descriptor, from: context, call)
             }
+        }
+        build("params", session) { call throws(DefinitionError) in
+            try InputBuilders.params(call, context.inputs)
+        }
+        build("env", session) { call throws(DefinitionError) in
+            try InputBuilders.environment(call, context.inputs)
+        }
+        build("secret", session) { call throws(DefinitionError) in
+            try InputBuilders.secret(call, context.inputs)
         }
         for primitive in [ExperimentPrimitive.primitive, GameDayPrimitive.primitive] {
             build(primitive.name, session) { call throws(DefinitionError) in

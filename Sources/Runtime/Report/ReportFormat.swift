@@ -1,0 +1,34 @@
+// The formats of a report as a file, told by the ending.
+
+package import ChaosModel
+
+/// A format of the report.
+package enum ReportFormat: String, Sendable, Hashable, CaseIterable {
+    case json, html, markdown, junit
+
+    /// The endings, in the order of the formats.
+    package static let endings = [".json", ".html", ".md", ".xml"]
+
+    /// The format of a file; nil when its ending says none.
+    package init?(path: String) {
+        let name = path.split(separator: "/").last ?? ""
+        guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return nil }
+        switch name[dot...].lowercased() {
+        case ".json": self = .json
+        case ".html", ".htm": self = .html
+        case ".md", ".markdown": self = .markdown
+        case ".xml": self = .junit
+        default: return nil
+        }
+    }
+
+    /// The report in this format, with a newline at its end.
+    package func text(_ report: RunReport) throws -> String {
+        switch self {
+        case .json: try JSONReport.text(report)
+        case .html: HTMLReport(report).text
+        case .markdown: MarkdownReport(report).text
+        case .junit: JUnitReport(report).text
+        }
+    }
+}

@@ -1,0 +1,106 @@
+// What the formats say in the same words.
+
+import ChaosModel
+
+extension RunReport {
+    /// How long the run was, in milliseconds.
+    var lengthMs: Double {
+        let ends = phases.compactMap(\.endedMs) + phases.map(\.startedMs) + timeline.map(\.offsetMs)
+        return max(1, ends.max() ?? 1)
+    }
+
+    /// The comparisons of baseline, during and after in words.
+    var statisticsInWords: [String] { statistics.map { "\($0)" } }
+
+    /// The units of the metrics, by name.
+    var units: [String: MetricUnit] {
+        Dictionary(metrics.map { ($0.name, $0.unit) }) { first, _ in first }
+    }
+}
+
+extension RunReport.FaultReport {
+    /// The options as given, in one line.
+    var askedInWords: String {
+        asked.isEmpty
+            ? "–"
+            : asked.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(
+                separator: ", "
+            )
+    }
+
+    /// What was measured while it was on, in one line.
+    var measuredInWords: String {
+        guard let measured else { return "could not be measured" }
+        let figures = measured.figures.map { figure in
+            "\(figure.name.replacing("_", with: " ")) \(MetricUnit.number.spelled(figure.value))\(figure.unit)"
+        }
+        let hit = measured.hit == false ? ["hit nothing"] : []
+        let parts = hit + figures
+        return parts.isEmpty ? measured.seen : parts.joined(separator: ", ")
+    }
+
+    /// What holds it, and what carries it.
+    var holderInWords: String {
+        engine.map { "\(heldBy.rawValue), \($0)" } ?? heldBy.rawValue
+    }
+
+    /// How its revert ended, and what was seen then.
+    var revertInWords: String {
+        let took = revertTookMs.map { " in \(Duration.milliseconds($0).spelled)" } ?? ""
+        let seen = seen.map { ": \($0)" } ?? ""
+        let early = endedEarly.map { "ended early: \($0.seen); " } ?? ""
+        return "\(early)\(outcome?.rawValue ?? "not reverted")\(took)\(seen)"
+    }
+}
+
+extension RunReport.CheckReport {
+    /// How it was judged, with the values.
+    func inWords(_ units: [String: MetricUnit]) -> String {
+        let verdict = held.map { $0 ? "held" : "did not hold" } ?? "no data"
+        let shown = values.sorted { $0.key < $1.key }.map { name, value in
+            "\(name) was \((units[name] ?? .number).spelled(value))"
+        }
+        return ([verdict] + shown).joined(separator: ", ")
+    }
+}
+
+extension RunReport.Summary {
+    /// Mean, 95th percentile and maximum.
+    func inWords(_ unit: MetricUnit) -> String {
+        guard let mean else { return count == 0 && noData == 0 ? "–" : "no data" }
+        var parts = ["mean \(unit.spelled(mean))"]
+        if let p95 { parts.append("p95 \(unit.spelled(p95))") }
+        if let maximum { parts.append("max \(unit.spelled(maximum))") }
+        return parts.joined(separator: ", ") + (noData > 0 ? ", \(noData) without data" : "")
+    }
+}
+
+/// Milliseconds since the start as a person reads them.
+func offset(_ milliseconds: Double) -> String {
+    let tenths = Int((milliseconds / 100).rounded())
+    let seconds = tenths / 10 % 60
+    return "\(tenths / 600):\(seconds < 10 ? "0" : "")\(seconds).\(tenths % 10)"
+}
+
+extension String {
+    /// The text with what could act made visible: control characters, and those that turn the direction of writing.
+    var harmless: String {
+        var shown = ""
+        for scalar in unicodeScalars {
+            let turns =
+                [0x200e, 0x200f, 0x061c].contains(scalar.value)
+                || (0x202a...0x202e).contains(scalar.value)
+                || (0x2066...0x2069).contains(scalar.value)
+            let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
+            switch scalar {
+            case "\n": shown += "\n"
+            case "\t": shown += "\t"
+            case "\r": shown += "\\r"
+            default:
+                let mustShow = turns || isControl || [0xfffe, 0xffff].contains(scalar.value)
+                shown += mustShow ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+            }
+        }
+        return shown
+    }
+}

@@ -1,0 +1,93 @@
+// `moonquake runs`: the history, from the reports that every run leaves in the state directory.
+
+import ArgumentParser
+import ChaosLinux
+import ChaosModel
+
+struct RunsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "runs",
+        abstract: "Lists past runs, the newest first."
+    )
+
+    @OptionGroup
+    var state: StateOptions
+
+    @Option(name: .long, help: "Only runs whose experiment has this in its name.")
+    var name: String?
+
+    @Option(name: .long, help: "Only runs of this owner.")
+    var owner: String?
+
+    @Option(name: .long, help: "Only runs with this tag.")
+    var tag: String?
+
+    @Option(name: .long, help: "Only runs with this verdict: held, deviated or inconclusive.")
+    var verdict: String?
+
+    @Option(name: .long, help: "Only the runs of this span of time, such as 12h or 7d.")
+    var since: String?
+
+    @Option(name: .long, help: "At most so many.")
+    var limit = 20
+
+    func run() throws {
+        guard limit > 0 else {
+            throw CommandFailure(.definition, "--limit: must be 1 or more, got \(limit)")
+        }
+        let filter = try self.filter
+        let folder = RunFolder(stateDirectory: state.path)
+        var shown = 0
+        for id in folder.names.reversed() where shown < limit {
+            let report: RunReport
+            do throws(CommandFailure) {
+                report = try folder.report(of: id)
+            } catch {
+                // One torn record must not hide the others.
+                Console.error(error.message)
+                continue
+            }
+            guard filter(report) else { continue }
+            shown += 1
+            let left = report.restoration == .leaked ? "  LEAKED" : ""
+            let verdict = report.verdict.rawValue
+            let padding = String(repeating: " ", count: max(1, 13 - verdict.count))
+            Console.output(
+                "\(report.runID)  \(verdict)\(padding)exit \(report.exitCode)  "
+                    + report.definition.name.escapedForDisplay + left
+            )
+        }
+        if shown == 0 { Console.error("no run matches in \(folder.path)") }
+    }
+
+    private var filter: (RunReport) -> Bool {
+        get throws {
+            let words = Verdict.allCases.map(\.rawValue)
+            if let verdict, !words.contains(verdict) {
+                throw CommandFailure(
+                    .definition,
+                    "--verdict: must be one of \(words.joined(separator: ", ")), got "
+                        + "\"\(verdict.escapedForDisplay)\""
+                )
+            }
+            var earliest = 0.0
+            if let since {
+                guard let span = Units.seconds(since), span > 0 else {
+                    throw CommandFailure(
+                        .definition,
+                        "--since: must be a duration such as 12h or 7d, got \"\(since.escapedForDisplay)\""
+                    )
+                }
+                earliest = LinuxTime().secondsSince1970 - span
+            }
+            let (name, owner, tag, verdict) = (self.name, self.owner, self.tag, self.verdict)
+            return { report in
+                (name.map { report.definition.name.contains($0) } ?? true)
+                    && (owner.map { report.definition.owner == $0 } ?? true)
+                    && (tag.map { report.definition.tags.contains($0) } ?? true)
+                    && (verdict.map { report.verdict.rawValue == $0 } ?? true)
+                    && report.startedAtSeconds >= earliest
+            }
+        }
+    }
+}
