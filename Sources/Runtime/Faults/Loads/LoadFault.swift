@@ -1,0 +1,148 @@
+// What the faults have in common that use something up: a worker of its own for each lease, which the kernel ends
+// with the agent, in control groups of its own. Each fault only says how much of what, and refuses what cannot be.
+
+package import ChaosModel
+
+/// Which worker, and the groups that its own groups are below.
+package struct LoadUndo: Codable, Sendable {
+    /// The name of the worker and of its groups.
+    var name: String
+    var load: Load
+    var parents: [ControlGroup]
+}
+
+/// A fault that uses something up.
+package protocol LoadFault: Fault where Undo == LoadUndo {}
+
+extension LoadFault {
+    package func inject(_ undo: LoadUndo, on kernel: Kernel) async throws(FaultError) {
+        do throws(KernelError) {
+            var groups: [ControlGroup] = []
+            for parent in undo.parents {
+                groups.append(try kernel.groups.make(undo.name, below: parent))
+            }
+            try await kernel.loads.begin(undo.load, as: undo.name, in: groups)
+        } catch {
+            throw FaultError(error)
+        }
+    }
+
+    package func verify(_ undo: LoadUndo, on kernel: Kernel) async throws(FaultError) -> Effect {
+        let state: LoadState?
+        do throws(KernelError) {
+            state = try await kernel.loads.state(of: undo.name)
+        } catch {
+            throw error.kind == .gone ? .noEffect(error.reason) : .kernel(error)
+        }
+        guard let state else { throw .noEffect("the worker \(undo.name) is not there") }
+        return Effect(state.seen, figures: state.figures)
+    }
+
+    package static func effect(_ undo: LoadUndo, on kernel: Kernel) async throws(FaultError)
+        -> Effect
+    {
+        do throws(KernelError) {
+            guard let state = try await kernel.loads.state(of: undo.name) else {
+                throw KernelError(.failed, "measure \(undo.name)", "its worker is not there")
+            }
+            return Effect(state.seen, figures: state.figures)
+        } catch where error.kind == .gone {
+            return Effect("ended early: \(error.reason)")
+        } catch {
+            throw FaultError(error)
+        }
+    }
+
+    package static func endedEarly(_ undo: LoadUndo, on kernel: Kernel) async -> String? {
+        await kernel.loads.endedEarly(undo.name)
+    }
+
+    package static func revert(_ undo: LoadUndo, on kernel: Kernel) async throws(FaultError) {
+        do throws(KernelError) {
+            try await kernel.loads.end(undo.name)
+            for parent in undo.parents {
+                guard let group = try parent.group(named: undo.name, on: kernel) else { continue }
+                try await kernel.groups.remove(group)
+            }
+        } catch {
+            // What is gone is over; it is the worker that hurt, and that has ended.
+            throw .kernel(error)
+        }
+    }
+
+    package static func verifyReverted(
+        _ undo: LoadUndo,
+        on kernel: Kernel
+    ) async throws(FaultError) -> Effect {
+        do throws(KernelError) {
+            if let state = try await kernel.loads.state(of: undo.name) {
+                throw KernelError(.failed, "end \(undo.name)", "it still \(state.seen)")
+            }
+            for parent in undo.parents {
+                guard let group = try parent.group(named: undo.name, on: kernel) else { continue }
+                throw KernelError(.failed, "remove \(group)", "it is still there")
+            }
+        } catch {
+            throw .noEffect(error.description)
+        }
+        let groups = undo.parents.isEmpty ? "" : " and its control group"
+        return Effect("the worker\(groups) \(groups.isEmpty ? "is" : "are") gone")
+    }
+}
+
+extension ControlGroup {
+    /// A group of ours directly below this one; nil when there is none, or this one is gone.
+    fileprivate func group(named name: String, on kernel: Kernel) throws(KernelError)
+        -> ControlGroup?
+    {
+        // Usage is there in every group; the controllers of v2 need not be on in ours.
+        let any = version == .v2 ? .cpuacct : controller
+        let path = isRoot ? "/\(name)" : "\(self.path)/\(name)"
+        return try kernel.groups.group(at: path, for: any)
+    }
+}
+
+/// Where a load goes: the host, or the control groups of a process.
+struct LoadScope {
+    /// The groups that those of the worker are below, one in each hierarchy.
+    var parents: [ControlGroup]
+    /// What it is called: `host`, `control group /shop`.
+    var name: String
+
+    /// Finds the groups, and whether ones of ours can be made below them.
+    ///
+    /// In v1 each controller has a hierarchy of its own, in v2 all share one.
+    init(
+        of target: Target,
+        _ controllers: [ControlGroupController],
+        on kernel: Kernel
+    ) throws(FaultError) {
+        parents = []
+        for controller in controllers {
+            let found = try kernelCall { () throws(KernelError) -> ControlGroup? in
+                switch target {
+                case .process(_, let process):
+                    try kernel.groups.group(of: process, for: controller)
+                default:
+                    try kernel.groups.group(at: "/", for: controller)
+                }
+            }
+            guard let group = found else {
+                throw .unavailable("there is no control group / for \(controller.rawValue)")
+            }
+            let obstacle = try kernelCall { () throws(KernelError) in
+                try kernel.groups.obstacle(to: "cgroup.procs", of: group)
+            }
+            if let obstacle {
+                throw .unavailable(
+                    "the worker needs a control group of its own below \(group.folder): \(obstacle)"
+                )
+            }
+            if !parents.contains(where: { $0.folder == group.folder }) { parents.append(group) }
+        }
+        switch target {
+        case .process: name = parents.first?.description ?? "\(target)"
+        default: name = "\(target)"
+        }
+    }
+}
