@@ -9,6 +9,7 @@ extension Kernel {
     /// This machine.
     static let linux = Kernel(
         processes: LinuxProcesses(),
+        groups: LinuxControlGroups(),
         packets: LinuxPacketFilter(),
         shaping: LinuxTrafficShaper(worker: WorkerCommand.Kind.queue.command),
         network: LinuxNetwork(),

@@ -14,6 +14,8 @@ extension FaultCatalogue {
         FaultType(NetworkPartition.self),
         FaultType(ProcessPause.self),
         FaultType(ProcessKill.self),
+        FaultType(CPULimit.self),
+        FaultType(MemoryLimit.self),
         FaultType(Noop.self),
     ])
 }

@@ -36,6 +36,8 @@ package struct KernelError: Error, Sendable, Hashable, CustomStringConvertible {
 package struct Kernel: Sendable {
     /// Processes and signals.
     package var processes: any ProcessPort
+    /// Control groups.
+    package var groups: any ControlGroupPort
     /// Packet filters.
     package var packets: any PacketFilterPort
     /// Impairments of packets.
@@ -50,6 +52,7 @@ package struct Kernel: Sendable {
     /// Makes a machine from its ports.
     package init(
         processes: any ProcessPort,
+        groups: any ControlGroupPort,
         packets: any PacketFilterPort,
         shaping: any TrafficShapingPort,
         network: any NetworkPort,
@@ -57,6 +60,7 @@ package struct Kernel: Sendable {
         time: any TimePort
     ) {
         self.processes = processes
+        self.groups = groups
         self.packets = packets
         self.shaping = shaping
         self.network = network

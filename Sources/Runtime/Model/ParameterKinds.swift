@@ -151,6 +151,21 @@ extension ParameterKind where Value == Int {
         }
     }
 
+    /// A number of bytes in a string with its unit.
+    package static func size(from lowest: Int = 0, to highest: Int = 1 << 50) -> ParameterKind {
+        let range = Double(lowest)...Double(highest)
+        let quantity = Quantity(
+            "size",
+            noun: "a size such as \"512MiB\" or \"1.5GB\"",
+            example: "512MiB",
+            unit: "MiB",
+            allowed: "at least \(lowest) and at most \(highest) bytes",
+            range: range,
+            read: Units.bytes
+        )
+        return .quantity(quantity) { Int($0.rounded()) }
+    }
+
     /// A port of TCP or UDP.
     package static var port: ParameterKind { integer(1...65535, example: "443") }
 }

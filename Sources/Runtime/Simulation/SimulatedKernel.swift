@@ -38,7 +38,15 @@ package final class SimulatedKernel: Sendable {
 
     /// The ports to it.
     package var kernel: Kernel {
-        Kernel(processes: self, packets: self, shaping: self, network: self, host: self, time: time)
+        Kernel(
+            processes: self,
+            groups: self,
+            packets: self,
+            shaping: self,
+            network: self,
+            host: self,
+            time: time
+        )
     }
 
     /// The machine now.
@@ -105,6 +113,14 @@ package final class SimulatedKernel: Sendable {
             $0.world.processes = $0.world.processes.filter { $0.key == 1 }
             $0.world.add(pid: 42, name: "moonquake")
         }
+    }
+
+    /// A call of a port that is in a file of its own.
+    func callWorld<Value: Sendable>(
+        _ name: String,
+        _ body: (inout SimulatedWorld) throws(KernelError) -> Value
+    ) throws(KernelError) -> Value {
+        try call(name) { state throws(KernelError) in try body(&state.world) }
     }
 
     private func call<Value: Sendable>(

@@ -26,8 +26,17 @@ package struct SimulatedWorld: Sendable, Equatable {
         package var count: PacketCount
     }
 
+    /// A control group; one that is not here is the root of the simulated hierarchy.
+    package struct Group: Sendable, Equatable {
+        package var version: ControlGroup.Version
+        package var inode: UInt64
+        package var files: [String: String]
+    }
+
     /// The processes by pid.
     package var processes: [Int32: Process] = [:]
+    /// The control groups by path.
+    package var groups: [String: Group] = [:]
     /// The rules by namespace inode and name.
     package var tables: [UInt64: [String: Table]] = [:]
     /// The impairments by namespace inode and name.
@@ -37,6 +46,7 @@ package struct SimulatedWorld: Sendable, Equatable {
     /// The addresses of host names.
     package var hosts: [String: [NetworkAddress]] = [:]
 
+    private var nextInode: UInt64 = 500
     private var nextPid: Int32 = 100
     private var nextStartTime: UInt64 = 1000
 
@@ -76,6 +86,16 @@ package struct SimulatedWorld: Sendable, Equatable {
         return ProcessIdentity(pid: pid, startTime: nextStartTime)
     }
 
+    /// Makes a control group with its files.
+    package mutating func addGroup(
+        _ path: String,
+        _ version: ControlGroup.Version = .v2,
+        files: [String: String] = [:]
+    ) {
+        nextInode += 1
+        groups[path] = Group(version: version, inode: nextInode, files: files)
+    }
+
     /// What the kernel does when the agent dies: tables with an owner go, and what only they fed.
     package mutating func agentDied() {
         for (namespace, tables) in tables {
@@ -93,6 +113,11 @@ package struct SimulatedWorld: Sendable, Equatable {
                 $0.map { "\($0.name) \($0.state)" } ?? "none"
             }
             lines.append("process \(pid): \(states[0]) -> \(states[1])")
+        }
+        for path in Set(groups.keys).union(other.groups.keys).sorted()
+        where groups[path] != other.groups[path] {
+            let files = [other.groups[path], groups[path]].map { $0.map { "\($0.files)" } ?? "none" }
+            lines.append("group \(path): \(files[0]) -> \(files[1])")
         }
         for namespace in Set(tables.keys).union(other.tables.keys).sorted() {
             let names = [other.tables[namespace], tables[namespace]].map {

@@ -20,7 +20,9 @@ struct RealTime: TimePort {
 }
 
 /// Ports that refuse everything.
-struct NothingPort: ProcessPort, PacketFilterPort, TrafficShapingPort, NetworkPort, HostPort {
+struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort, TrafficShapingPort, NetworkPort,
+    HostPort
+{
     private let refusal = KernelError(.unsupported, "anything", "this kernel is a stub")
 
     func pids() throws(KernelError) -> [Int32] { throw refusal }
@@ -36,6 +38,33 @@ struct NothingPort: ProcessPort, PacketFilterPort, TrafficShapingPort, NetworkPo
         within limit: Duration
     ) async throws(KernelError) -> Bool { throw refusal }
     func start(_ arguments: [String]) throws(KernelError) -> ProcessIdentity { throw refusal }
+    func group(
+        of process: ProcessIdentity,
+        for controller: ControlGroupController
+    ) throws(KernelError) -> ControlGroup { throw refusal }
+    func group(
+        at path: String,
+        for controller: ControlGroupController
+    ) throws(KernelError) -> ControlGroup? { throw refusal }
+    func read(_ file: String, of group: ControlGroup) throws(KernelError) -> String? {
+        throw refusal
+    }
+    func write(
+        _ text: String,
+        to file: String,
+        of group: ControlGroup
+    ) throws(KernelError) { throw refusal }
+    func obstacle(to file: String, of group: ControlGroup) throws(KernelError) -> String? {
+        throw refusal
+    }
+    func make(
+        _ name: String,
+        below parent: ControlGroup
+    ) throws(KernelError) -> ControlGroup { throw refusal }
+    func remove(_ group: ControlGroup) async throws(KernelError) { throw refusal }
+    func move(_ pid: Int32, into group: ControlGroup) throws(KernelError) { throw refusal }
+    func members(of group: ControlGroup) throws(KernelError) -> [Int32] { throw refusal }
+    func groups(below group: ControlGroup) throws(KernelError) -> [ControlGroup] { throw refusal }
     func engines(in namespace: NetworkNamespace) throws(KernelError) -> PacketEngines {
         throw refusal
     }
@@ -107,6 +136,7 @@ extension SourceContext {
         return SourceContext(
             kernel: Kernel(
                 processes: nothing,
+                groups: nothing,
                 packets: nothing,
                 shaping: nothing,
                 network: nothing,
