@@ -12,6 +12,8 @@
 #   NAME-web   10.99.0.1   shop :8080, nginx as a proxy :8081
 #   NAME-data  10.99.0.2   redis for the cache :6379, redis for sessions :6380, nginx as the backend :8082
 #
+# and a file system of 64 MiB in memory, /run/NAME-scratch, to be filled.
+#
 # When this script ends, all of it is gone.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -31,11 +33,16 @@ folder=$(mktemp -d)
 # shellcheck source=practice/services.sh
 source "$here/practice/services.sh"
 made=()
+scratch=
 
 clean_up() {
   trap '' INT TERM HUP
   stop_services
   for namespace in ${made[@]+"${made[@]}"}; do ip netns del "$namespace"; done
+  if [ -n "$scratch" ]; then
+    umount "$scratch"
+    rmdir "$scratch"
+  fi
   rm -rf "$folder"
 }
 trap clean_up EXIT
@@ -66,6 +73,9 @@ shop - 127.0.0.1 $((port + 1)) 127.0.0.1 $((port + 3))
 start_prometheus $((port + 2)) "127.0.0.1:$((port + 1))"
 if [ "$(id -u)" -eq 0 ]; then
   make_namespaces
+  mkdir "/run/$name-scratch"
+  mount -t tmpfs -o size=64M "$name" "/run/$name-scratch"
+  scratch=/run/$name-scratch
   start_redis "$name-data" cache 10.99.0.2 6379
   start_redis "$name-data" sessions 10.99.0.2 6380
   start_nginx "$name-data" backend 10.99.0.2:8082 'return 200 "from the backend\n";'

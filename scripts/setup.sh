@@ -10,6 +10,8 @@ packages=(
   libnftables1 nftables iptables      # network faults, and their tests
   iproute2 iputils-ping procps        # namespaces for demo and tests
   nginx-light redis-server prometheus # the real services of demo and tests
+  e2fsprogs util-linux                # file systems that tests fill
+  stress-ng                           # what the benchmark compares loads with
   curl python3 lua-check              # clients, and the Lua linter
   qemu-system-x86 mmdebstrap cpio     # the lab: a kernel that has everything,
   busybox-static kmod zstd xz-utils   # and what it boots

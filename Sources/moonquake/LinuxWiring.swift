@@ -10,6 +10,7 @@ extension Kernel {
     static let linux = Kernel(
         processes: LinuxProcesses(),
         groups: LinuxControlGroups(),
+        loads: LinuxLoads(worker: WorkerCommand.Kind.load.command),
         packets: LinuxPacketFilter(),
         shaping: LinuxTrafficShaper(worker: WorkerCommand.Kind.queue.command),
         network: LinuxNetwork(),

@@ -16,6 +16,8 @@ struct WorkerCommand: AsyncParsableCommand {
     enum Kind: String, CaseIterable, ExpressibleByArgument {
         /// Delays, loses and changes packets that the kernel queues.
         case queue
+        /// Holds processor time, memory, space or transfers.
+        case load
 
         /// The command that starts one.
         var command: [String] { [OwnProgram.path, "worker", rawValue] }
@@ -23,6 +25,7 @@ struct WorkerCommand: AsyncParsableCommand {
         fileprivate func serve() async throws(KernelError) {
             switch self {
             case .queue: try await QueueWorker.serve()
+            case .load: try await LoadWorker.serve()
             }
         }
     }

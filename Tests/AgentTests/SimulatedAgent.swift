@@ -95,12 +95,21 @@ private final class EventRelay: Sendable {
 /// One spec of each fault, over a machine that has a target for it.
 enum SampleFault: String, CaseIterable, Sendable {
     case latency, partition, partitionJournaled, pause, kill, killSupervised, killRestarted, noop
+    case stress, stressInGroup, memory, memoryInGroup, fill, transfers, limitedTransfers
 
     func prepare(_ kernel: SimulatedKernel) {
         kernel.change { world in
             world.add(name: "shop")
             world.add(name: "shop")
             world.add(name: "kept", isSupervised: true)
+            world.add(name: "grouped", group: "/grouped")
+            world.addGroup(
+                "/grouped",
+                files: [
+                    "cpu.max": "50000 100000\n", "memory.current": "1048576\n",
+                    "memory.max": "1073741824\n", "io.max": "254:16 rbps=5000000 wbps=max\n",
+                ]
+            )
             world.namespaces = ["shop": 77]
             world.hosts = ["db.test": ["10.9.0.3", "fd00::3"].compactMap(NetworkAddress.init)]
         }
@@ -138,9 +147,40 @@ enum SampleFault: String, CaseIterable, Sendable {
                 options: ["restart": ["/usr/bin/shop"]]
             )
         case .noop: FaultSpec(fault: "noop", target: Self.shop, options: [:])
+        case .stress: FaultSpec(fault: "cpu.stress", target: Self.host, options: ["load": "50%"])
+        case .stressInGroup:
+            FaultSpec(
+                fault: "cpu.stress",
+                target: Self.grouped,
+                options: ["load": "50%", "mode": "total"]
+            )
+        case .memory:
+            FaultSpec(fault: "memory.pressure", target: Self.host, options: ["use": "50%"])
+        case .memoryInGroup:
+            FaultSpec(fault: "memory.pressure", target: Self.grouped, options: ["use": "90%"])
+        case .fill:
+            FaultSpec(
+                fault: "disk.fill",
+                target: Self.host,
+                options: ["path": "/srv", "to": "90%"]
+            )
+        case .transfers:
+            FaultSpec(
+                fault: "disk.io",
+                target: Self.host,
+                options: ["path": "/srv", "read": "1MB/s", "write": "1MB/s"]
+            )
+        case .limitedTransfers:
+            FaultSpec(
+                fault: "disk.io",
+                target: Self.grouped,
+                options: ["path": "/srv", "write": "1MB/s", "limit_read": "2MB/s"]
+            )
         }
     }
 
+    private static let host = TargetSelector(kind: .host, options: [:])
+    private static let grouped = TargetSelector(kind: .process, options: ["name": "grouped"])
     private static let shop = TargetSelector(kind: .process, options: ["name": "shop"])
 
     /// Whether what it does can be put back exactly.

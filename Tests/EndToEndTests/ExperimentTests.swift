@@ -38,6 +38,10 @@ struct ExperimentTests {
             faults: ["process.pause"]
         ),
         Expected(file: "paused-redis", faults: ["process.pause"]),
+        Expected(file: "busy-neighbour", faults: ["cpu.stress"]),
+        Expected(file: "short-memory", faults: ["memory.pressure"]),
+        Expected(file: "full-disk", faults: ["disk.fill"]),
+        Expected(file: "busy-disk", faults: ["disk.io"]),
     ]
 
     @Test

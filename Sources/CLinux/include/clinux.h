@@ -7,6 +7,7 @@
 #define CLINUX_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /// Moves the calling thread into the network namespace of an open file; 0 or errno.
@@ -44,6 +45,24 @@ int clinux_spawn(pid_t *pid, const char *path, char *const arguments[], char *co
 
 /// Has the kernel kill this process when the thread that started it ends; 0 or errno.
 int clinux_die_with_parent(void);
+
+/// Binds the calling thread to one processor; 0 or errno.
+int clinux_use_processor(int number);
+
+/// Fills memory with bytes that no two pages have in common and that cannot be compressed.
+void clinux_fill_random(void *memory, size_t size, unsigned long seed);
+
+/// A file without a name in an open folder, close-on-exec; negated errno on failure.
+int clinux_unnamed_file(int folder);
+
+/// Allocates space for a part of a file and makes the file that long; 0 or errno.
+int clinux_allocate(int descriptor, off_t offset, off_t length);
+
+/// The kind of an open file's file system, as linux/magic.h numbers it; negated errno on failure.
+long clinux_file_system_kind(int descriptor);
+
+/// Has reads and writes of an open file pass by the page cache; 0 or errno.
+int clinux_pass_by_cache(int descriptor);
 
 /// Whether the calling thread may use nf_tables in its network namespace; 0 or errno.
 ///

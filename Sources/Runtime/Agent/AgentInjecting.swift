@@ -86,7 +86,8 @@ extension Agent {
         let context = PlanContext(
             lease: lease,
             protectedEndpoints: greeting?.protectedEndpoints ?? [],
-            seed: seed
+            seed: seed,
+            stateDirectory: store.folder
         )
         do throws(FaultError) {
             return try await fault.plan(target, context, kernel)

@@ -16,6 +16,10 @@ extension FaultCatalogue {
         FaultType(ProcessKill.self),
         FaultType(CPULimit.self),
         FaultType(MemoryLimit.self),
+        FaultType(CPUStress.self),
+        FaultType(MemoryPressure.self),
+        FaultType(DiskFill.self),
+        FaultType(DiskIO.self),
         FaultType(Noop.self),
     ])
 }

@@ -135,10 +135,18 @@ package struct PlanContext: Sendable {
     package var protectedEndpoints: [ProtectedEndpoint]
     /// The seed of what is left to chance.
     package var seed: UInt64
+    /// Where the journals are, which a fault must leave writable.
+    package var stateDirectory: String?
 
     /// Makes a context.
-    package init(lease: LeaseID, protectedEndpoints: [ProtectedEndpoint] = [], seed: UInt64 = 0) {
+    package init(
+        lease: LeaseID,
+        protectedEndpoints: [ProtectedEndpoint] = [],
+        seed: UInt64 = 0,
+        stateDirectory: String? = nil
+    ) {
         self.lease = lease
+        self.stateDirectory = stateDirectory
         self.protectedEndpoints = protectedEndpoints
         self.seed = seed
     }

@@ -38,6 +38,8 @@ package struct Kernel: Sendable {
     package var processes: any ProcessPort
     /// Control groups.
     package var groups: any ControlGroupPort
+    /// Processor time, memory, space and transfers that are used up.
+    package var loads: any LoadPort
     /// Packet filters.
     package var packets: any PacketFilterPort
     /// Impairments of packets.
@@ -53,6 +55,7 @@ package struct Kernel: Sendable {
     package init(
         processes: any ProcessPort,
         groups: any ControlGroupPort,
+        loads: any LoadPort,
         packets: any PacketFilterPort,
         shaping: any TrafficShapingPort,
         network: any NetworkPort,
@@ -61,6 +64,7 @@ package struct Kernel: Sendable {
     ) {
         self.processes = processes
         self.groups = groups
+        self.loads = loads
         self.packets = packets
         self.shaping = shaping
         self.network = network

@@ -100,13 +100,22 @@ package struct SpaceLoad: Sendable, Hashable, Codable {
     package var amount: Amount
     /// What must stay available to ordinary users, in bytes.
     package var keepFree: Int
+    /// Whether the files keep their names, for programs that look for what fills the disk.
+    package var isVisible: Bool
 
     /// Makes a load.
-    package init(folder: String, device: UInt64, amount: Amount, keepFree: Int) {
+    package init(
+        folder: String,
+        device: UInt64,
+        amount: Amount,
+        keepFree: Int,
+        isVisible: Bool
+    ) {
         self.folder = folder
         self.device = device
         self.amount = amount
         self.keepFree = keepFree
+        self.isVisible = isVisible
     }
 }
 
@@ -197,6 +206,8 @@ package struct FileSystemSpace: Sendable, Hashable {
     package var used: Int
     /// What ordinary users can still have.
     package var available: Int
+    /// The whole disk that it is on, `254:0`; nil when there is none.
+    package var disk: String?
 
     /// Makes it.
     package init(
@@ -205,8 +216,10 @@ package struct FileSystemSpace: Sendable, Hashable {
         kind: String,
         block: Int,
         used: Int,
-        available: Int
+        available: Int,
+        disk: String? = nil
     ) {
+        self.disk = disk
         self.folder = folder
         self.device = device
         self.kind = kind
@@ -215,19 +228,26 @@ package struct FileSystemSpace: Sendable, Hashable {
         self.available = available
     }
 
+    /// Whether both are one file system; btrfs gives each subvolume a device number of its own.
+    package func isSame(as other: FileSystemSpace) -> Bool {
+        device == other.device
+            || (kind == "btrfs" && other.kind == kind && used == other.used
+                && available == other.available)
+    }
+
     /// The share that is used as df(1) counts: what is reserved for root is left out.
     package var share: Double {
         used + available > 0 ? Double(used) / Double(used + available) : 0
     }
 
-    /// How many bytes more make it `share` used, in whole blocks, rounded down; never less than 0.
+    /// How many bytes more make it `share` used, in whole blocks, rounded down; less than 0 when it is above that.
     package func bytes(toUse share: Double) -> Int {
         // In whole numbers: a terabyte and half a percent are beyond what a rounded percentage can say.
         let millionths = Int((share * 1_000_000).rounded())
         let blocks = (used + available) / max(block, 1)
         let wanted = blocks.multipliedFullWidth(by: millionths)
         let (target, _) = 1_000_000.dividingFullWidth(wanted)
-        return max(0, (target - used / max(block, 1)) * block)
+        return (target - used / max(block, 1)) * block
     }
 }
 
@@ -254,8 +274,8 @@ package protocol LoadPort: Sendable {
     /// Waits until a load has ended by itself and says how; nil when it was ended by `end`, or is not known.
     func endedEarly(_ name: String) async -> String?
 
-    /// Ends a load and waits until its worker is gone.
+    /// Ends a load, waits until its worker is gone, and removes the files that it may have left.
     ///
     /// Ending what is not there is no error.
-    func end(_ name: String) async throws(KernelError)
+    func end(_ name: String, _ load: Load) async throws(KernelError)
 }

@@ -41,6 +41,9 @@ package struct SimulatedWorld: Sendable, Equatable {
     package var tables: [UInt64: [String: Table]] = [:]
     /// The impairments by namespace inode and name.
     package var shapes: [UInt64: [String: ShapingRules]] = [:]
+    /// The loads by name, and how those ended whose worker was killed.
+    package var loads: [String: Load] = [:]
+    package var endedLoads: [String: String] = [:]
     /// The named namespaces; the agent's own has inode 1.
     package var namespaces: [String: UInt64] = [:]
     /// The addresses of host names.
@@ -102,6 +105,8 @@ package struct SimulatedWorld: Sendable, Equatable {
             self.tables[namespace] = tables.filter { $0.value.engine != .nftOwner }
         }
         shapes = [:]
+        loads = [:]
+        endedLoads = [:]
     }
 
     /// How this world differs from `other`, one line for each thing; empty when they are the same.
@@ -114,9 +119,14 @@ package struct SimulatedWorld: Sendable, Equatable {
             }
             lines.append("process \(pid): \(states[0]) -> \(states[1])")
         }
+        for name in Set(loads.keys).symmetricDifference(other.loads.keys).sorted() {
+            lines.append("load \(name): \(loads[name] == nil ? "ended" : "begun")")
+        }
         for path in Set(groups.keys).union(other.groups.keys).sorted()
         where groups[path] != other.groups[path] {
-            let files = [other.groups[path], groups[path]].map { $0.map { "\($0.files)" } ?? "none" }
+            let files = [other.groups[path], groups[path]].map {
+                $0.map { "\($0.files)" } ?? "none"
+            }
             lines.append("group \(path): \(files[0]) -> \(files[1])")
         }
         for namespace in Set(tables.keys).union(other.tables.keys).sorted() {

@@ -219,6 +219,8 @@ enum Proc {
     /// `T` when it is stopped.
     static func state(of pid: pid_t) -> Character? { fields(of: pid)?[0].first }
 
+    static func parent(of pid: pid_t) -> pid_t? { fields(of: pid).flatMap { pid_t($0[1]) } }
+
     static func session(of pid: pid_t) -> pid_t? { fields(of: pid).flatMap { pid_t($0[3]) } }
 
     /// In clock ticks since boot.

@@ -9,6 +9,7 @@ final class Sandbox {
     let folder: String
     private var programs: [Program] = []
     private var namespaces: [String] = []
+    private var mounts: [String] = []
 
     private init() throws {
         var template = Array("/tmp/mqe-XXXXXX".utf8CString)
@@ -108,6 +109,18 @@ final class Sandbox {
     /// Takes over namespaces that a program of the test made, in case it does not remove them itself.
     func adopt(namespaces names: [String]) { namespaces += names }
 
+    /// Takes over a mount point in the same way.
+    func adopt(mount path: String) { mounts.append(path) }
+
+    /// Makes a file system of its own; gone with the test.
+    func fileSystem(megabytes: Int) throws -> String {
+        let path = "/run/mqe-\(String(UInt32.random(in: .min ... .max), radix: 16))"
+        guard mkdir(path, 0o700) == 0 else { throw SetUpError("cannot make \(path)") }
+        adopt(mount: path)
+        try tool("mount", "-t", "tmpfs", "-o", "size=\(megabytes)M", "mqe", path)
+        return path
+    }
+
     private func cleanUp() {
         for program in programs.reversed() { program.end() }
         // Agents have sessions of their own, but the folder in their command line.
@@ -117,6 +130,10 @@ final class Sandbox {
         for name in namespaces where access("/run/netns/\(name)", F_OK) == 0 {
             let removal = try? Program(["ip", "netns", "del", name], outputsIn: folder)
             _ = try? removal?.ended()
+        }
+        for path in mounts where access(path, F_OK) == 0 {
+            umount2(path, Int32(MNT_DETACH))
+            rmdir(path)
         }
         let removal = try? Program(["rm", "-rf", folder], outputsIn: "/tmp")
         _ = try? removal?.ended()

@@ -20,8 +20,8 @@ struct RealTime: TimePort {
 }
 
 /// Ports that refuse everything.
-struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort, TrafficShapingPort, NetworkPort,
-    HostPort
+struct NothingPort: ProcessPort, ControlGroupPort, LoadPort, PacketFilterPort, TrafficShapingPort,
+    NetworkPort, HostPort
 {
     private let refusal = KernelError(.unsupported, "anything", "this kernel is a stub")
 
@@ -110,6 +110,17 @@ struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort, TrafficShap
     func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {
         throw refusal
     }
+    func processors(of process: ProcessIdentity?) throws(KernelError) -> [Int] { throw refusal }
+    func memory() throws(KernelError) -> HostMemory { throw refusal }
+    func space(at path: String) throws(KernelError) -> FileSystemSpace { throw refusal }
+    func begin(
+        _ load: Load,
+        as name: String,
+        in groups: [ControlGroup]
+    ) async throws(KernelError) { throw refusal }
+    func state(of name: String) async throws(KernelError) -> LoadState? { throw refusal }
+    func endedEarly(_ name: String) async -> String? { nil }
+    func end(_ name: String, _ load: Load) async throws(KernelError) { throw refusal }
     func bootID() throws(KernelError) -> String { throw refusal }
     func hasCapability(_ name: String) -> Bool { false }
     func userID() -> UInt32 { 0 }
@@ -137,6 +148,7 @@ extension SourceContext {
             kernel: Kernel(
                 processes: nothing,
                 groups: nothing,
+                loads: nothing,
                 packets: nothing,
                 shaping: nothing,
                 network: nothing,

@@ -24,4 +24,7 @@ M.cache = "10.99.0.2:6379"
 M.sessions = "10.99.0.2:6380"
 M.backend = "10.99.0.2:8082"
 
+-- A small file system of its own: root makes it.
+M.scratch = "/run/" .. name .. "-scratch"
+
 return M

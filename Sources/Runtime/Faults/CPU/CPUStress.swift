@@ -47,7 +47,11 @@ package struct CPUStress: LoadFault {
     package func plan(_ target: Target, in context: PlanContext, on kernel: Kernel)
         async throws(FaultError) -> FaultPlan<LoadUndo>
     {
-        let scope = try LoadScope(of: target, [.cpuacct] + Self.quotaController(target, kernel), on: kernel)
+        let scope = try LoadScope(
+            of: target,
+            [.cpuacct] + Self.quotaController(target, kernel),
+            on: kernel
+        )
         var process: ProcessIdentity?
         if case .process(_, let identity) = target { process = identity }
         let allowed = try kernelCall { () throws(KernelError) in
@@ -70,7 +74,9 @@ package struct CPUStress: LoadFault {
         let verb = isTotal ? "brings the use of \(what) to" : "uses"
         let amount = MetricUnit.share.spelled(share) + (isTotal ? "" : " of \(what)")
         return FaultPlan(
-            changes: ["\(verb) \(amount) in \(scope.name), by a worker in a control group of its own"],
+            changes: [
+                "\(verb) \(amount) in \(scope.name), by a worker in a control group of its own"
+            ],
             undo: LoadUndo(
                 name: ControlGroup.ownPrefix + context.lease.text,
                 load: .processor(load),
@@ -101,7 +107,9 @@ package struct CPUStress: LoadFault {
             while path != "/", !path.isEmpty {
                 let quota = try kernelCall { () throws(KernelError) -> Double? in
                     // A group above that has no such controller has no quota.
-                    guard let found = try? kernel.groups.group(at: path, for: .cpu) else { return nil }
+                    guard let found = try? kernel.groups.group(at: path, for: .cpu) else {
+                        return nil
+                    }
                     return try kernel.groups.processorQuota(of: found)
                 }
                 if let quota { least = min(least ?? quota, quota) }

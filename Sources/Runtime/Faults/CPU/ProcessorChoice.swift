@@ -1,6 +1,6 @@
 // Which processors: all, a number of them, or some by their numbers.
 
-package import ChaosModel
+import ChaosModel
 
 /// A choice of processors.
 enum ProcessorChoice: Sendable, Hashable {

@@ -87,7 +87,8 @@ extension Kernel {
         for controller: ControlGroupController
     ) throws(KernelError) -> String? {
         if group.isRoot {
-            return "the root of its hierarchy cannot be limited; start the process in a group of its own "
+            return
+                "the root of its hierarchy cannot be limited; start the process in a group of its own "
                 + "(systemd does; by hand: mkdir, then its pid into cgroup.procs)"
         }
         // Where our own processes cannot be placed (another namespace), the target's group was not found either.

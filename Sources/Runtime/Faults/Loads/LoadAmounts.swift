@@ -1,6 +1,6 @@
 // The types of options that loads have: sizes, rates of bytes, and "a percentage or a size".
 
-package import ChaosModel
+import ChaosModel
 
 extension ParameterKind where Value == Int {
     /// A number of bytes from 0 to 1 EiB.
@@ -64,14 +64,5 @@ extension ParameterKind {
 
 extension Int {
     /// Bytes as a person would write them: `512MiB`, `1.5GiB`.
-    var asBytes: String {
-        let units = ["B", "KiB", "MiB", "GiB", "TiB"]
-        var value = Double(self)
-        var unit = 0
-        while abs(value) >= 1024, unit < units.count - 1 {
-            value /= 1024
-            unit += 1
-        }
-        return ParameterValue.shortest((value * 10).rounded() / 10) + units[unit]
-    }
+    var asBytes: String { MetricUnit.bytes.spelled(Double(self)) }
 }

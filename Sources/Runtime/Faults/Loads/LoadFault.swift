@@ -16,41 +16,17 @@ package protocol LoadFault: Fault where Undo == LoadUndo {}
 
 extension LoadFault {
     package func inject(_ undo: LoadUndo, on kernel: Kernel) async throws(FaultError) {
-        do throws(KernelError) {
-            var groups: [ControlGroup] = []
-            for parent in undo.parents {
-                groups.append(try kernel.groups.make(undo.name, below: parent))
-            }
-            try await kernel.loads.begin(undo.load, as: undo.name, in: groups)
-        } catch {
-            throw FaultError(error)
-        }
+        try await undo.begin(on: kernel)
     }
 
     package func verify(_ undo: LoadUndo, on kernel: Kernel) async throws(FaultError) -> Effect {
-        let state: LoadState?
-        do throws(KernelError) {
-            state = try await kernel.loads.state(of: undo.name)
-        } catch {
-            throw error.kind == .gone ? .noEffect(error.reason) : .kernel(error)
-        }
-        guard let state else { throw .noEffect("the worker \(undo.name) is not there") }
-        return Effect(state.seen, figures: state.figures)
+        try await undo.verified(on: kernel)
     }
 
     package static func effect(_ undo: LoadUndo, on kernel: Kernel) async throws(FaultError)
         -> Effect
     {
-        do throws(KernelError) {
-            guard let state = try await kernel.loads.state(of: undo.name) else {
-                throw KernelError(.failed, "measure \(undo.name)", "its worker is not there")
-            }
-            return Effect(state.seen, figures: state.figures)
-        } catch where error.kind == .gone {
-            return Effect("ended early: \(error.reason)")
-        } catch {
-            throw FaultError(error)
-        }
+        try await undo.effect(on: kernel)
     }
 
     package static func endedEarly(_ undo: LoadUndo, on kernel: Kernel) async -> String? {
@@ -58,35 +34,83 @@ extension LoadFault {
     }
 
     package static func revert(_ undo: LoadUndo, on kernel: Kernel) async throws(FaultError) {
-        do throws(KernelError) {
-            try await kernel.loads.end(undo.name)
-            for parent in undo.parents {
-                guard let group = try parent.group(named: undo.name, on: kernel) else { continue }
-                try await kernel.groups.remove(group)
-            }
-        } catch {
-            // What is gone is over; it is the worker that hurt, and that has ended.
-            throw .kernel(error)
-        }
+        try await undo.end(on: kernel)
     }
 
     package static func verifyReverted(
         _ undo: LoadUndo,
         on kernel: Kernel
     ) async throws(FaultError) -> Effect {
+        try await undo.verifiedEnd(on: kernel)
+    }
+}
+
+extension LoadUndo {
+    /// Makes the groups, and the worker in them.
+    func begin(on kernel: Kernel) async throws(FaultError) {
         do throws(KernelError) {
-            if let state = try await kernel.loads.state(of: undo.name) {
-                throw KernelError(.failed, "end \(undo.name)", "it still \(state.seen)")
+            var groups: [ControlGroup] = []
+            for parent in parents { groups.append(try kernel.groups.make(name, below: parent)) }
+            try await kernel.loads.begin(load, as: name, in: groups)
+        } catch {
+            throw FaultError(error)
+        }
+    }
+
+    /// What the worker does, once it is there.
+    func verified(on kernel: Kernel) async throws(FaultError) -> Effect {
+        let state: LoadState?
+        do throws(KernelError) {
+            state = try await kernel.loads.state(of: name)
+        } catch {
+            throw error.kind == .gone ? .noEffect(error.reason) : .kernel(error)
+        }
+        guard let state else { throw .noEffect("the worker \(name) is not there") }
+        return Effect(state.seen, figures: state.figures)
+    }
+
+    /// What the worker does now, or how it ended.
+    func effect(on kernel: Kernel) async throws(FaultError) -> Effect {
+        do throws(KernelError) {
+            guard let state = try await kernel.loads.state(of: name) else {
+                throw KernelError(.failed, "measure \(name)", "its worker is not there")
             }
-            for parent in undo.parents {
-                guard let group = try parent.group(named: undo.name, on: kernel) else { continue }
+            return Effect(state.seen, figures: state.figures)
+        } catch {
+            guard error.kind == .gone else { throw .kernel(error) }
+            return Effect("ended early: \(error.reason)")
+        }
+    }
+
+    /// Ends the worker and removes its groups.
+    func end(on kernel: Kernel) async throws(FaultError) {
+        do throws(KernelError) {
+            try await kernel.loads.end(name, load)
+            for parent in parents {
+                guard let group = try parent.group(named: name, on: kernel) else { continue }
+                try await kernel.groups.remove(group)
+            }
+        } catch {
+            throw .kernel(error)
+        }
+    }
+
+    /// Looks whether worker and groups are gone.
+    func verifiedEnd(on kernel: Kernel) async throws(FaultError) -> Effect {
+        do throws(KernelError) {
+            if let state = try await kernel.loads.state(of: name) {
+                throw KernelError(.failed, "end \(name)", "it still \(state.seen)")
+            }
+            for parent in parents {
+                guard let group = try parent.group(named: name, on: kernel) else { continue }
                 throw KernelError(.failed, "remove \(group)", "it is still there")
             }
         } catch {
             throw .noEffect(error.description)
         }
-        let groups = undo.parents.isEmpty ? "" : " and its control group"
-        return Effect("the worker\(groups) \(groups.isEmpty ? "is" : "are") gone")
+        return Effect(
+            parents.isEmpty ? "the worker is gone" : "the worker and its control group are gone"
+        )
     }
 }
 

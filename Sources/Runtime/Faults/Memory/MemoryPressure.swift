@@ -16,7 +16,8 @@ package struct MemoryPressure: LoadFault {
         "ramp",
         ParameterKind<Duration>.duration(to: .seconds(3600)),
         default: "0s",
-        help: "How long filling takes; the injection returns when it has begun, without a ramp when it is full."
+        help:
+            "How long filling takes; the injection returns when it has begun, without a ramp when it is full."
     )
     static let onOOM = Parameter(
         "on_oom",

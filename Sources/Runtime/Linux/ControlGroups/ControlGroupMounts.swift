@@ -61,7 +61,8 @@ extension ControlGroupMounts.Mount {
         }
         root = Self.unescaped(fields[3])
         point = Self.unescaped(fields[4])
-        controllers = version == .v1 ? Set(fields[dash + 3].split(separator: ",").map(String.init)) : []
+        controllers =
+            version == .v1 ? Set(fields[dash + 3].split(separator: ",").map(String.init)) : []
     }
 
     /// Where a path of the hierarchy is, when this mount shows it.
@@ -88,7 +89,10 @@ extension ControlGroupMounts.Mount {
         var rest = Array(field.utf8)[...]
         while let first = rest.first {
             if first == UInt8(ascii: "\\"), rest.count >= 4,
-                let code = UInt8(String(decoding: rest.dropFirst().prefix(3), as: UTF8.self), radix: 8)
+                let code = UInt8(
+                    String(decoding: rest.dropFirst().prefix(3), as: UTF8.self),
+                    radix: 8
+                )
             {
                 bytes.append(code)
                 rest = rest.dropFirst(4)

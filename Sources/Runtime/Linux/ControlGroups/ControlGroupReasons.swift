@@ -13,7 +13,8 @@ enum ControlGroupReasons {
         case .absent:
             return "this kernel has no \(name) controller (no line in /proc/cgroups)"
         case .disabled:
-            return "the \(name) controller is switched off (cgroup_disable on the kernel's command line)"
+            return
+                "the \(name) controller is switched off (cgroup_disable on the kernel's command line)"
         case .there:
             return "no control groups with the \(name) controller are mounted: "
                 + "mount -t cgroup2 cgroup2 /sys/fs/cgroup"
@@ -36,7 +37,8 @@ enum ControlGroupReasons {
             switch kernelState(of: controller.name(in: .v1)) {
             case .absent: return "this kernel has no \(name) controller"
             case .disabled:
-                return "the \(name) controller is switched off (cgroup_disable on the kernel's command line)"
+                return
+                    "the \(name) controller is switched off (cgroup_disable on the kernel's command line)"
             case .there:
                 return "the \(name) controller is not in \(point)/cgroup.controllers: "
                     + "a v1 hierarchy or the host outside of this container has it"
@@ -70,7 +72,9 @@ enum ControlGroupReasons {
 
     private static func kernelState(of name: String) -> KernelState {
         guard let text = try? ProcFile.text("/proc/cgroups") else { return .there }
-        let line = text.split(separator: "\n").first { $0.split(separator: "\t").first == name[...] }
+        let line = text.split(separator: "\n").first {
+            $0.split(separator: "\t").first == name[...]
+        }
         guard let line else { return .absent }
         return line.hasSuffix("\t0") ? .disabled : .there
     }

@@ -102,7 +102,9 @@ package struct LinuxControlGroups: ControlGroupPort {
         let bytes = Array(text.utf8)
         // One write: the kernel takes each as a whole value.
         while true {
-            let count = bytes.withUnsafeBytes { Glibc.write(target.number, $0.baseAddress, $0.count) }
+            let count = bytes.withUnsafeBytes {
+                Glibc.write(target.number, $0.baseAddress, $0.count)
+            }
             if count == bytes.count { return }
             if count < 0, errno == EINTR { continue }
             let code = count < 0 ? errno : EIO
@@ -241,7 +243,11 @@ extension LinuxControlGroups {
 
     private static func requireOurs(_ group: ControlGroup, _ verb: String) throws(KernelError) {
         guard group.isOurs else {
-            throw KernelError(.failed, "\(verb) \(group)", "it is not named \(ControlGroup.ownPrefix)…")
+            throw KernelError(
+                .failed,
+                "\(verb) \(group)",
+                "it is not named \(ControlGroup.ownPrefix)…"
+            )
         }
     }
 
