@@ -51,7 +51,7 @@ package struct ControlGroupMemoryEvents: Sendable, Hashable, Codable {
 extension ControlGroupPort {
     /// The processor time used so far, in milliseconds over all processors.
     ///
-    /// - Parameter group: one that was looked up for `cpuacct`.
+    /// Of a group that was looked up for `cpuacct`.
     package func processorTimeMs(of group: ControlGroup) throws(KernelError) -> Double {
         switch group.version {
         case .v1: try number("cpuacct.usage", of: group) / 1e6
@@ -61,7 +61,7 @@ extension ControlGroupPort {
 
     /// How often the quota held tasks back so far.
     ///
-    /// - Parameter group: one that was looked up for `cpu`.
+    /// Of a group that was looked up for `cpu`.
     package func throttling(of group: ControlGroup) throws(KernelError) -> ControlGroupThrottling {
         let counts = try counts("cpu.stat", of: group)
         let time =

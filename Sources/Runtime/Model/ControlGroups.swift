@@ -111,7 +111,7 @@ package protocol ControlGroupPort: Sendable {
 
     /// Makes a group of ours below another; one that is there already is taken.
     ///
-    /// - Parameter name: begins with `ControlGroup.ownPrefix`.
+    /// The name begins with `ControlGroup.ownPrefix`.
     func make(_ name: String, below parent: ControlGroup) throws(KernelError) -> ControlGroup
 
     /// Ends what is in a group of ours and removes it; one that is gone is no error.

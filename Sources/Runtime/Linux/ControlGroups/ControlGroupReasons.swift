@@ -23,7 +23,7 @@ enum ControlGroupReasons {
 
     /// Why a v2 group lacks a controller; nil when it has it.
     ///
-    /// - Parameter point: where the hierarchy is mounted; above it nothing can be seen.
+    /// `point` is where the hierarchy is mounted; above it nothing can be seen.
     static func notEnabled(
         _ controller: ControlGroupController,
         in group: String,

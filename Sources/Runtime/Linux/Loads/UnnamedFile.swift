@@ -15,10 +15,11 @@ struct UnnamedFiles: ~Copyable, Sendable {
         let operation = "open \(path)"
         let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard number >= 0 else { throw .system(errno, operation) }
-        folder = Descriptor(number)
+        let opened = Descriptor(number)
+        try Self.requireDevice(device, of: number, operation)
+        folder = opened
         self.path = path
         self.name = name
-        try Self.requireDevice(device, of: number, operation)
     }
 
     private static func requireDevice(
