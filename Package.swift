@@ -65,6 +65,7 @@ let package = Package(
         module("Linux", ["ChaosModel", "CLinux", "CPacketQueue"]),
         module("Resolver", ["ChaosModel", "CDatagrams", nioCore, nioPosix]),
         module("Targets", ["ChaosModel"]),
+        module("Containers", ["ChaosModel", httpClient, nioCore]),
         module("Faults", ["ChaosModel"]),
         module("Agent", ["ChaosModel", "ChaosTargets"]),
         module("Engine", ["ChaosModel", "ChaosSteadyState"]),
@@ -81,8 +82,8 @@ let package = Package(
         .executableTarget(
             name: "moonquake",
             dependencies: [
-                "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel",
-                "ChaosReport",
+                "ChaosAgent", "ChaosContainers", "ChaosEngine", "ChaosFaults", "ChaosLinux",
+                "ChaosModel", "ChaosReport",
                 "ChaosScript", "ChaosSteadyState", "ChaosTargets", argumentParser,
             ],
             swiftSettings: settings
@@ -120,6 +121,11 @@ let package = Package(
         ),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Model", ["ChaosModel"]),
+        tests(
+            "Containers",
+            ["ChaosContainers", "ChaosLinux", "ChaosModel", "ChaosTargets"]
+        ),
+        tests("Targets", ["ChaosModel", "ChaosSimulation", "ChaosTargets"]),
         tests("EndToEnd", ["ChaosModel", "moonquake"]),
         tests(
             "Script",

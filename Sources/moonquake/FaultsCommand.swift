@@ -42,7 +42,7 @@ struct FaultsCommand: ParsableCommand {
     private func describe(_ fault: FaultDescriptor) {
         Console.output("\(fault.name): \(fault.summary)")
         Console.output(
-            "  targets: " + fault.targets.map { "target.\($0.rawValue)" }.joined(separator: ", ")
+            "  targets: " + fault.allTargets.map { "target.\($0.rawValue)" }.joined(separator: ", ")
         )
         Console.output("  held by: \(fault.holder.explanation)")
         for need in fault.capabilities { Console.output("  needs \(need.name): \(need.reason)") }
@@ -76,7 +76,7 @@ private struct FaultListing: Encodable {
     init(_ fault: FaultDescriptor) {
         name = fault.name
         summary = fault.summary
-        targets = fault.targets
+        targets = fault.allTargets
         heldBy = fault.holder
         capabilities = fault.capabilities
         needs = fault.needs

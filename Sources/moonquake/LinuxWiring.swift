@@ -1,5 +1,6 @@
 // The real machine, put together.
 
+import ChaosContainers
 import ChaosEngine
 import ChaosLinux
 import ChaosModel
@@ -15,7 +16,8 @@ extension Kernel {
         shaping: LinuxTrafficShaper(worker: WorkerCommand.Kind.queue.command),
         network: LinuxNetwork(),
         host: LinuxHost(),
-        time: LinuxTime()
+        time: LinuxTime(),
+        containers: DockerEngines()
     )
 }
 

@@ -43,9 +43,7 @@ struct RunWiring {
             enterNamespace: { name in try LinuxNamespaces.enter(name) },
             evaluateLua: { name in await body.evaluate(metric: name) },
             resolve: { selector in
-                try resolver.seen(selector).compactMap { target in
-                    if case .process(_, let identity) = target { identity } else { nil }
-                }
+                try await resolver.seen(selector).compactMap(\.process)
             }
         )
     }

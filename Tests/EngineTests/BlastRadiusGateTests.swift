@@ -62,9 +62,7 @@ struct BlastRadiusGateTests {
     @Test
     func `more than the number is refused, counting what is hit already`() {
         let gate = BlastRadiusGate(BlastRadius(targetCount: 2))
-        let others: Set<Target> = [
-            .netns(name: "a", NetworkNamespace(path: "/run/netns/a", inode: 9))
-        ]
+        let others: Set<TargetIdentity> = [.namespace(inode: 9)]
         #expect(throws: Never.self) {
             try gate.admit(plan(1, of: 9), of: spec(), alreadyHit: others)
         }
@@ -72,6 +70,35 @@ struct BlastRadiusGateTests {
             try gate.admit(plan(2, of: 9), of: spec(), alreadyHit: others)
         }
         #expect(error?.problem == "would hit 3 targets, over blast_radius.targets (2)")
+    }
+
+    @Test
+    func `a container counts once, however many of its processes are hit`() {
+        let gate = BlastRadiusGate(BlastRadius(targetCount: 1))
+        let group = TargetGroup(
+            kind: .container,
+            name: "web",
+            id: "3f2a",
+            leader: ProcessIdentity(pid: 10, startTime: 1)
+        )
+        let targets = (10..<13).map { pid in
+            PlannedTarget(
+                target: .process(
+                    name: "nginx",
+                    ProcessIdentity(pid: pid, startTime: 1),
+                    of: group
+                ),
+                changes: [],
+                heldBy: .journal,
+                engine: nil
+            )
+        }
+        let plan = PlanReply(candidates: 4, targets: targets)
+        #expect(throws: Never.self) { try gate.admit(plan, of: spec(), alreadyHit: []) }
+        let error = #expect(throws: DefinitionError.self) {
+            try gate.admit(plan, of: spec(), alreadyHit: [.namespace(inode: 9)])
+        }
+        #expect(error?.problem == "would hit 2 targets, over blast_radius.targets (1)")
     }
 
     @Test

@@ -34,7 +34,7 @@ struct `Refusing a script` {
         ),
         (
             "fault.process.pause { target = target.host {} }",
-            "process.pause: target must be one of target.process, got target.host (x.lua:1)"
+            "process.pause: target must be one of target.process, target.container, target.systemd, got target.host (x.lua:1)"
         ),
         (
             "fault.noop { target = target.host {}, duration = print }",

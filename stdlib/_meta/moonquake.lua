@@ -39,6 +39,7 @@ function target.host(options) end
 ---@field percent? string Hit this share of the matches, rounded down, chosen by the seed.
 ---@field at_least? integer Hit at least this many even if a share rounds below it.
 ---@field except? string|string[] Leave out targets of these names.
+---@field if_absent? "fail"|"ok" What to do when nothing matches: "fail", or "ok" to go on without this fault. Default: "fail".
 
 ---Network namespaces by name.
 ---@param options moonquake.target.netns
@@ -57,11 +58,42 @@ function target.netns(options) end
 ---@field percent? string Hit this share of the matches, rounded down, chosen by the seed.
 ---@field at_least? integer Hit at least this many even if a share rounds below it.
 ---@field except? string|string[] Leave out targets of these names.
+---@field if_absent? "fail"|"ok" What to do when nothing matches: "fail", or "ok" to go on without this fault. Default: "fail".
 
 ---Processes by id, name, command line, executable, owner, listening port or control group.
 ---@param options moonquake.target.process
 ---@return moonquake.Target
 function target.process(options) end
+
+---@class moonquake.target.container
+---@field name? string|string[] Names of containers; `*` and `?` stand for any text and any character.
+---@field label? string|string[] Labels that it must have, all of them: `name=value`, or `name` for any value.
+---@field image? string The image, with or without registry and tag; `*` and `?` as in names.
+---@field id? string|string[] Ids of containers, or their first 6 characters and more.
+---@field socket? string The engine's socket; without it $DOCKER_HOST, or Docker's and Podman's usual ones, all that are there.
+---@field count? integer Hit this many of the matches, chosen by the seed.
+---@field percent? string Hit this share of the matches, rounded down, chosen by the seed.
+---@field at_least? integer Hit at least this many even if a share rounds below it.
+---@field except? string|string[] Leave out targets of these names.
+---@field if_absent? "fail"|"ok" What to do when nothing matches: "fail", or "ok" to go on without this fault. Default: "fail".
+
+---Containers of Docker or Podman by name, label, image or id.
+---@param options moonquake.target.container
+---@return moonquake.Target
+function target.container(options) end
+
+---@class moonquake.target.systemd
+---@field unit string|string[] Names of services, scopes or slices; `.service` may be left out; `*` and `?` as in file names; `worker@` stands for all instances of a template.
+---@field count? integer Hit this many of the matches, chosen by the seed.
+---@field percent? string Hit this share of the matches, rounded down, chosen by the seed.
+---@field at_least? integer Hit at least this many even if a share rounds below it.
+---@field except? string|string[] Leave out targets of these names.
+---@field if_absent? "fail"|"ok" What to do when nothing matches: "fail", or "ok" to go on without this fault. Default: "fail".
+
+---Units of systemd by name, through their control groups.
+---@param options moonquake.target.systemd
+---@return moonquake.Target
+function target.systemd(options) end
 
 metric = {}
 
@@ -202,9 +234,11 @@ function metric.lua(options) end
 fault = {}
 fault.network = {}
 fault.process = {}
+fault.cpu = {}
+fault.memory = {}
 
 ---@class moonquake.fault.network.latency
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field delay string How late packets are.
 ---@field jitter? string How far the delay varies around that, at most as far as the delay. Default: "0ms".
 ---@field correlation? string How far a packet's delay follows the one before. Default: "0%".
@@ -229,7 +263,7 @@ fault.process = {}
 function fault.network.latency(options) end
 
 ---@class moonquake.fault.network.loss
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field percent? string The share of packets that is lost, each by itself.
 ---@field correlation? string How far a packet follows the one before. Default: "0%".
 ---@field gilbert_elliott? string|string[] Bursts, instead of percent: the chances to turn bad and to turn good again, then the loss in bad times (100%) and in good times (0%).
@@ -253,7 +287,7 @@ function fault.network.latency(options) end
 function fault.network.loss(options) end
 
 ---@class moonquake.fault.network.duplicate
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field percent string The share of packets that it happens to.
 ---@field correlation? string How far a packet follows the one before. Default: "0%".
 ---@field to? string|string[] Far ends: addresses, networks or host names (all their addresses), with a port or without.
@@ -275,7 +309,7 @@ function fault.network.loss(options) end
 function fault.network.duplicate(options) end
 
 ---@class moonquake.fault.network.corrupt
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field percent string The share of packets that it happens to.
 ---@field correlation? string How far a packet follows the one before. Default: "0%".
 ---@field to? string|string[] Far ends: addresses, networks or host names (all their addresses), with a port or without.
@@ -297,7 +331,7 @@ function fault.network.duplicate(options) end
 function fault.network.corrupt(options) end
 
 ---@class moonquake.fault.network.reorder
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field percent string The share of packets that it happens to.
 ---@field correlation? string How far a packet follows the one before. Default: "0%".
 ---@field delay? string How long the packets wait that are overtaken. Default: "10ms".
@@ -320,7 +354,7 @@ function fault.network.corrupt(options) end
 function fault.network.reorder(options) end
 
 ---@class moonquake.fault.network.bandwidth
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field rate string The most bits a second, in each direction.
 ---@field burst? string How much may go at once after a pause; without it what goes in 10ms, at least ten full packets.
 ---@field limit? string How much may wait before the rest is lost; without it what goes in 200ms, at least the burst.
@@ -343,7 +377,7 @@ function fault.network.reorder(options) end
 function fault.network.bandwidth(options) end
 
 ---@class moonquake.fault.network.partition
----@field target moonquake.Target What to hit: target.netns, target.host, target.process.
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field to? string|string[] Far ends: addresses, networks or host names (all their addresses), with a port or without.
 ---@field from? string|string[] Near ends: only packets of these addresses, with a port or without.
 ---@field port? integer|integer[] Ports of the far ends, TCP and UDP.
@@ -362,7 +396,7 @@ function fault.network.bandwidth(options) end
 function fault.network.partition(options) end
 
 ---@class moonquake.fault.process.pause
----@field target moonquake.Target What to hit: target.process.
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
 
 ---Stops a process with SIGSTOP and continues it at the end.
@@ -371,7 +405,7 @@ function fault.network.partition(options) end
 function fault.process.pause(options) end
 
 ---@class moonquake.fault.process.kill
----@field target moonquake.Target What to hit: target.process.
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
 ---@field signal? "ABRT"|"HUP"|"INT"|"KILL"|"QUIT"|"SEGV"|"TERM"|"USR1"|"USR2" The signal. Default: "KILL".
 ---@field restart? string At rollback: "none", "supervised" (check that a supervisor brought it back), or the arguments of a command that starts it. Default: "none".
 ---@field restart_within? string How long the process may take to be back at rollback. Default: "10s".
@@ -382,8 +416,29 @@ function fault.process.pause(options) end
 ---@return moonquake.Fault
 function fault.process.kill(options) end
 
+---@class moonquake.fault.cpu.limit
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
+---@field quota string The processor time that the group may use, in percent of one processor.
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Limits the processor time of the control group that the target is in.
+---@param options moonquake.fault.cpu.limit
+---@return moonquake.Fault
+function fault.cpu.limit(options) end
+
+---@class moonquake.fault.memory.limit
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
+---@field limit string The memory that the group may use, page cache included.
+---@field below_use? boolean Allow a limit below what is in use: the kernel takes pages away at once, and kills when it cannot. Default: false.
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Limits the memory of the control group that the target is in.
+---@param options moonquake.fault.memory.limit
+---@return moonquake.Fault
+function fault.memory.limit(options) end
+
 ---@class moonquake.fault.noop
----@field target moonquake.Target What to hit: target.host, target.netns, target.process.
+---@field target moonquake.Target What to hit: target.host, target.netns, target.process, target.container, target.systemd.
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
 
 ---Changes nothing: for trying scripts, policies and installations.

@@ -126,7 +126,11 @@ package actor Agent {
         }
         let leftovers = try await recover()
         greeting = hello
-        resolver = TargetResolver(kernel: kernel, protectedProcesses: hello.protectedProcesses)
+        resolver = TargetResolver(
+            kernel: kernel,
+            protectedProcesses: hello.protectedProcesses,
+            protectedEndpoints: hello.protectedEndpoints
+        )
         startWatchdog(term: .seconds(hello.termMs / 1000))
         return AgentHello(
             version: version,

@@ -18,13 +18,10 @@ extension Agent {
 
     func plan(_ call: AgentCall.PlanCall) async throws(AgentFailure) -> PlanReply {
         let (fault, _) = try instance(of: call.spec)
-        let candidates: [Target]
-        do throws(TargetError) {
-            candidates = try resolver.candidates(call.spec.target)
-        } catch {
-            throw AgentFailure(error, fault: call.spec.fault, at: call.spec.location)
-        }
-        let chosen: [Target]
+        let candidates = try await candidates(for: call.spec)
+        // The selector said that this is no error.
+        if candidates.isEmpty { return PlanReply(candidates: 0, targets: []) }
+        let chosen: [Candidate]
         do throws(ParameterProblem) {
             chosen = try call.limit.choose(from: candidates, seed: call.seed)
         } catch {
@@ -36,7 +33,9 @@ extension Agent {
             throw AgentFailure(.definition, problem.description)
         }
         var planned: [PlannedTarget] = []
-        for target in chosen {
+        var known: Set<TargetIdentity> = []
+        // Two containers of a pod are one network namespace.
+        for target in chosen.flatMap(\.parts) where known.insert(target.identity).inserted {
             let plan = try await plan(
                 fault,
                 call.spec,
@@ -54,6 +53,18 @@ extension Agent {
             )
         }
         return PlanReply(candidates: candidates.count, targets: planned)
+    }
+
+    /// What matches now.
+    func candidates(for spec: FaultSpec) async throws(AgentFailure) -> [Candidate] {
+        do throws(TargetError) {
+            return try await resolver.candidates(
+                spec.target,
+                reach: catalogue[spec.fault]?.descriptor.reach ?? .processes
+            )
+        } catch {
+            throw AgentFailure(error, fault: spec.fault, at: spec.location)
+        }
     }
 
     private func instance(of spec: FaultSpec) throws(AgentFailure) -> (FaultInstance, Parameters) {

@@ -77,7 +77,7 @@ extension Agent {
             await self?.tell(.endedEarly(lease, seen), of: lease)
         }
         leases[lease]?.watches = [carrier]
-        guard case .process(_, let process) = order.target,
+        guard case .process(_, let process, _) = order.target,
             order.fault.descriptor.holder != .nothing
         else { return }
         let target = Task { [weak self] in

@@ -51,10 +51,11 @@ package struct BlastRadiusGate: Sendable {
     package func admit(
         _ plan: PlanReply,
         of spec: FaultSpec,
-        alreadyHit: Set<Target>
+        alreadyHit: Set<TargetIdentity>
     ) throws(DefinitionError) {
         guard spec.target.kind != .host else { return }
-        let hit = alreadyHit.union(plan.targets.map(\.target))
+        let planned = plan.units
+        let hit = alreadyHit.union(planned)
         if let most = radius.targetCount, hit.count > most {
             throw refusal(
                 spec,
@@ -63,7 +64,7 @@ package struct BlastRadiusGate: Sendable {
         }
         guard let share = radius.targetShare else { return }
         let most = Int(share * Double(plan.candidates) + 1e-9)
-        let chosen = plan.targets.count
+        let chosen = planned.count
         guard chosen > most, chosen > atLeast(spec) else { return }
         let percent = MetricUnit.share.spelled(share)
         throw refusal(

@@ -28,7 +28,10 @@ extension Runner {
     }
 
     private func tell(_ plan: PlanReply, of spec: FaultSpec) {
-        let share = "\(plan.targets.count) of \(plan.candidates) matching"
+        guard !plan.targets.isEmpty else {
+            return emit(.plan, "\(spec.fault): \(Self.absence(of: spec))")
+        }
+        let share = "\(plan.units.count) of \(plan.candidates) matching"
         emit(.plan, "\(spec.fault): \(share)\(spec.location.map { " (\($0))" } ?? "")")
         for target in plan.targets {
             for change in target.changes {
@@ -47,7 +50,7 @@ extension Runner {
     private func plan(
         _ spec: FaultSpec,
         seed: UInt64,
-        alreadyHit: Set<Target>
+        alreadyHit: Set<TargetIdentity>
     ) async throws(ControlError) -> PlanReply {
         let limit = try ControlError.definition { () throws(DefinitionError) in
             _ = try gate.deadline(for: spec)
@@ -77,10 +80,11 @@ extension Runner {
         try await awaitBaseline()
         let spec = try narrowed(asked)
         let number = record.injections.count + 1
-        let hit = Set(record.openLeases.map(\.target))
+        let hit = Set(record.openLeases.map(\.target.unit))
         let seed = record.seed(for: spec)
         let plan = try await plan(spec, seed: seed, alreadyHit: hit)
         try checkRunning()
+        guard !plan.targets.isEmpty else { return noteAbsent(spec, number: number) }
         handle(.injectionBegan)
         let deadline = try ControlError.definition { () throws(DefinitionError) in
             try gate.deadline(for: spec)
@@ -119,6 +123,26 @@ extension Runner {
         self.handle(.injectionEnded)
         try checkRunning()
         return handle
+    }
+
+    /// A fault whose selector matches nothing, and says that this is no error.
+    private func noteAbsent(_ spec: FaultSpec, number: Int) -> FaultHandle {
+        let handle = FaultHandle(number: number, fault: spec.fault, targets: [])
+        record.injections.append(
+            RunRecord.Injection(
+                handle: handle,
+                spec: spec,
+                leases: [],
+                atMs: offsetNow,
+                candidates: 0
+            )
+        )
+        emit(.warning, "\(spec.fault): \(Self.absence(of: spec)), so nothing is hit")
+        return handle
+    }
+
+    private static func absence(of spec: FaultSpec) -> String {
+        "nothing matches \(spec.target), and if_absent is \"\(TargetOptions.absentIsFine)\""
     }
 
     private func noteFailedInjection(of spec: FaultSpec, _ error: ControlError) throws(ControlError)

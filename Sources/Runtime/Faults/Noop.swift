@@ -12,7 +12,7 @@ package struct Noop: Fault {
         name: "noop",
         summary: "Changes nothing: for trying scripts, policies and installations.",
         parameters: [],
-        targets: TargetKind.allCases,
+        targets: [.host, .netns, .process],
         holder: .journal
     )
 

@@ -193,6 +193,9 @@ package struct PlanReply: Sendable, Hashable, Codable {
         self.candidates = candidates
         self.targets = targets
     }
+
+    /// What counts against a limit: each group once, however many parts of it are hit.
+    package var units: Set<TargetIdentity> { Set(targets.map(\.target.unit)) }
 }
 
 /// What a fault would do to one target.

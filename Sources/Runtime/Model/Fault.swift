@@ -35,8 +35,10 @@ package struct FaultDescriptor: Sendable {
     package let summary: String
     /// Its own options, beyond `target` and `duration`.
     package let parameters: [ParameterDescriptor]
-    /// The kinds of targets it can hit.
+    /// The kinds of targets it can hit, groups left out.
     package let targets: [TargetKind]
+    /// What it hits of a container or a unit.
+    package let reach: GroupReach
     /// What holds it, at best; the plan says what holds it here.
     package let holder: Holder
     /// The capabilities it needs.
@@ -47,11 +49,14 @@ package struct FaultDescriptor: Sendable {
     package let survivesReboot: Bool
 
     /// Makes a descriptor from its parts.
+    ///
+    /// Without a `reach`, a fault that can hit namespaces hits that of a group, and another each of its processes.
     package init(
         name: String,
         summary: String,
         parameters: [ParameterDescriptor],
         targets: [TargetKind],
+        reach: GroupReach? = nil,
         holder: Holder,
         capabilities: [NeededCapability] = [],
         needs: [String] = [],
@@ -61,10 +66,17 @@ package struct FaultDescriptor: Sendable {
         self.summary = summary
         self.parameters = parameters
         self.targets = targets
+        self.reach = reach ?? (targets.contains(.netns) ? .namespace : .processes)
         self.holder = holder
         self.capabilities = capabilities
         self.needs = needs
         self.survivesReboot = survivesReboot
+    }
+
+    /// All kinds of targets it can hit: its own, and the groups of which it can hit a part.
+    package var allTargets: [TargetKind] {
+        let hitsParts = targets.contains(reach == .namespace ? .netns : .process)
+        return targets + (hitsParts ? TargetKind.allCases.filter(\.isGroup) : [])
     }
 
     /// The options that every fault has.

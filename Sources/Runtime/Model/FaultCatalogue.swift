@@ -92,8 +92,10 @@ package struct FaultCatalogue: Sendable {
         }
         let descriptor = type.descriptor
         _ = try spec.target.validated()
-        guard descriptor.targets.contains(spec.target.kind) else {
-            let allowed = descriptor.targets.map { "target.\($0.rawValue)" }.joined(separator: ", ")
+        guard descriptor.allTargets.contains(spec.target.kind) else {
+            let allowed = descriptor.allTargets.map { "target.\($0.rawValue)" }.joined(
+                separator: ", "
+            )
             throw DefinitionError(
                 spec.fault,
                 "target must be one of \(allowed), got target.\(spec.target.kind.rawValue)",

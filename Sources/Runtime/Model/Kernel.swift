@@ -50,6 +50,8 @@ package struct Kernel: Sendable {
     package var host: any HostPort
     /// Time.
     package var time: any TimePort
+    /// Container engines.
+    package var containers: any ContainerPort
 
     /// Makes a machine from its ports.
     package init(
@@ -60,7 +62,8 @@ package struct Kernel: Sendable {
         shaping: any TrafficShapingPort,
         network: any NetworkPort,
         host: any HostPort,
-        time: any TimePort
+        time: any TimePort,
+        containers: any ContainerPort = NoContainers()
     ) {
         self.processes = processes
         self.groups = groups
@@ -70,6 +73,7 @@ package struct Kernel: Sendable {
         self.network = network
         self.host = host
         self.time = time
+        self.containers = containers
     }
 }
 
@@ -142,6 +146,12 @@ package protocol ProcessPort: Sendable {
     /// The control group of a process (v2 path, else that of the v1 hierarchy with the longest path).
     func controlGroup(of process: ProcessIdentity) throws(KernelError) -> String?
 
+    /// The control group by which systemd knows a process (the v2 path, else that of the hierarchy `name=systemd`).
+    func serviceGroup(of process: ProcessIdentity) throws(KernelError) -> String?
+
+    /// The inode of the pid namespace of a process; nil when it is gone.
+    func pidNamespace(of process: ProcessIdentity) throws(KernelError) -> UInt64?
+
     /// The processes that listen on a port in the agent's network namespace.
     func listening(on port: Int) throws(KernelError) -> Set<Int32>
 
@@ -161,6 +171,12 @@ package protocol ProcessPort: Sendable {
 }
 
 extension ProcessPort {
+    package func serviceGroup(of process: ProcessIdentity) throws(KernelError) -> String? {
+        try controlGroup(of: process)
+    }
+
+    package func pidNamespace(of process: ProcessIdentity) throws(KernelError) -> UInt64? { nil }
+
     /// The process of an identity; nil when it has ended or its pid belongs to another now.
     package func snapshot(of process: ProcessIdentity) throws(KernelError) -> ProcessSnapshot? {
         guard let found = try snapshot(pid: process.pid), found.identity == process,
@@ -184,6 +200,13 @@ package protocol NetworkPort: Sendable {
 
     /// All addresses of a host name, both families.
     func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress]
+
+    /// The addresses of the interfaces in the agent's own namespace.
+    func ownAddresses() -> [NetworkAddress]
+}
+
+extension NetworkPort {
+    package func ownAddresses() -> [NetworkAddress] { [] }
 }
 
 /// The host itself.

@@ -1,11 +1,28 @@
-// What a fault may hit: how a person names it (selector) and what it turned out to be (target).
+// What a fault may hit: what a selector turned out to mean.
 //
 // A target is an identity, never a name: a process is its pid and start time, a network namespace its inode,
 // so that what took a pid over later is never touched.
+//
+// Faults know three kinds of targets: the host, namespaces and processes. Containers and units are groups of
+// these: a selector of a group resolves to the namespace or the processes of each, which carry the group that
+// they are of. So no fault has a case for each kind of group.
 
 /// The kinds of targets.
 package enum TargetKind: String, Sendable, Hashable, Codable, CaseIterable {
-    case host, netns, process
+    case host, netns, process, container, systemd
+
+    /// Whether it is a group of processes, which a fault reaches through its parts.
+    package var isGroup: Bool { self == .container || self == .systemd }
+}
+
+/// Which part of a group a fault hits.
+package enum GroupReach: String, Sendable, Hashable, Codable {
+    /// Its network namespace, once.
+    case namespace
+    /// Each of its processes.
+    case processes
+    /// The process that leads it, which stands for its control group and its namespaces.
+    case leader
 }
 
 /// One process, told apart from a later one with the same pid by its start time.
@@ -36,14 +53,34 @@ package struct NetworkNamespace: Sendable, Hashable, Codable {
     }
 }
 
+/// The group that a target is a part of: a container or a unit.
+package struct TargetGroup: Sendable, Hashable, Codable {
+    /// What kind of group it is.
+    package var kind: TargetKind
+    /// The name that a user knows it by: `web-1`, `nginx.service`.
+    package var name: String
+    /// What tells it from a later one of its name: a container's id, the path of a unit's control group.
+    package var id: String
+    /// The process that leads it: a container's first process, a unit's oldest.
+    package var leader: ProcessIdentity
+
+    /// Makes a group from its parts.
+    package init(kind: TargetKind, name: String, id: String, leader: ProcessIdentity) {
+        self.kind = kind
+        self.name = name
+        self.id = id
+        self.leader = leader
+    }
+}
+
 /// Something that a fault hits.
 package enum Target: Sendable, Hashable {
     /// This host as a whole; for network faults, the namespace that the agent runs in.
     case host
     /// A network namespace, with the name the user knows.
-    case netns(name: String, NetworkNamespace)
+    case netns(name: String, NetworkNamespace, of: TargetGroup? = nil)
     /// A process, with its name.
-    case process(name: String, ProcessIdentity)
+    case process(name: String, ProcessIdentity, of: TargetGroup? = nil)
 
     /// What kind it is.
     package var kind: TargetKind {
@@ -53,26 +90,88 @@ package enum Target: Sendable, Hashable {
         case .process: .process
         }
     }
+
+    /// The group that it is a part of, when it was selected through one.
+    package var group: TargetGroup? {
+        switch self {
+        case .host: nil
+        case .netns(_, _, let group), .process(_, _, let group): group
+        }
+    }
+
+    /// The process: its own, or the one that leads the group whose namespace this is.
+    package var process: ProcessIdentity? {
+        switch self {
+        case .host: nil
+        case .netns(_, _, let group): group?.leader
+        case .process(_, let identity, _): identity
+        }
+    }
+
+    /// The name a user knows it by.
+    package var name: String {
+        switch self {
+        case .host: "host"
+        case .netns(let name, _, _), .process(let name, _, _): name
+        }
+    }
+
+    /// What it is, whatever it was selected by: the same for one process found by pid and through its container.
+    package var identity: TargetIdentity {
+        switch self {
+        case .host: .host
+        case .netns(_, let namespace, _): .namespace(inode: namespace.inode)
+        case .process(_, let process, _): .process(process)
+        }
+    }
+
+    /// What counts as one target against a limit: a group as a whole, else the target itself.
+    package var unit: TargetIdentity {
+        group.map { .group($0.kind, id: $0.id) } ?? identity
+    }
+}
+
+/// What a target is, without the names that it goes by.
+package enum TargetIdentity: Sendable, Hashable, CustomStringConvertible {
+    case host
+    case namespace(inode: UInt64)
+    case process(ProcessIdentity)
+    case group(TargetKind, id: String)
+
+    /// A short text that is the same whenever the identity is: the name of its lock.
+    package var description: String {
+        switch self {
+        case .host: "host"
+        case .namespace(let inode): "netns \(inode)"
+        case .process(let process): "process \(process.pid) \(process.startTime)"
+        case .group(let kind, let id): "\(kind.rawValue) \(id)"
+        }
+    }
 }
 
 extension Target: CustomStringConvertible {
     package var description: String {
-        switch self {
+        let group = group.map { " of \($0.kind.rawValue) \($0.name.escapedForDisplay)" } ?? ""
+        return switch self {
         case .host: "host"
-        case .netns(let name, _): "netns \(name)"
-        case .process(let name, let identity): "process \(identity.pid) (\(name.escapedForDisplay))"
+        case .netns(let name, _, nil): "netns \(name)"
+        case .netns: "netns\(group)"
+        case .process(let name, let identity, _):
+            "process \(identity.pid) (\(name.escapedForDisplay))\(group)"
         }
     }
 }
 
 extension Target: Codable {
     private enum CodingKeys: String, CodingKey {
-        case kind, name, pid, startTime, path, inode
+        case kind, name, pid, startTime, path, inode, group
     }
 
     package init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
-        switch try fields.decode(TargetKind.self, forKey: .kind) {
+        let group = try fields.decodeIfPresent(TargetGroup.self, forKey: .group)
+        let kind = try fields.decode(TargetKind.self, forKey: .kind)
+        switch kind {
         case .host:
             self = .host
         case .netns:
@@ -80,13 +179,21 @@ extension Target: Codable {
                 path: try fields.decode(String.self, forKey: .path),
                 inode: try fields.decode(UInt64.self, forKey: .inode)
             )
-            self = .netns(name: try fields.decode(String.self, forKey: .name), namespace)
+            let name = try fields.decode(String.self, forKey: .name)
+            self = .netns(name: name, namespace, of: group)
         case .process:
             let identity = ProcessIdentity(
                 pid: try fields.decode(Int32.self, forKey: .pid),
                 startTime: try fields.decode(UInt64.self, forKey: .startTime)
             )
-            self = .process(name: try fields.decode(String.self, forKey: .name), identity)
+            let name = try fields.decode(String.self, forKey: .name)
+            self = .process(name: name, identity, of: group)
+        case .container, .systemd:
+            throw DecodingError.dataCorruptedError(
+                forKey: .kind,
+                in: fields,
+                debugDescription: "a \(kind.rawValue) is hit through its parts"
+            )
         }
     }
 
@@ -95,175 +202,15 @@ extension Target: Codable {
         try fields.encode(kind, forKey: .kind)
         switch self {
         case .host: break
-        case .netns(let name, let namespace):
+        case .netns(let name, let namespace, _):
             try fields.encode(name, forKey: .name)
             try fields.encode(namespace.path, forKey: .path)
             try fields.encode(namespace.inode, forKey: .inode)
-        case .process(let name, let identity):
+        case .process(let name, let identity, _):
             try fields.encode(name, forKey: .name)
             try fields.encode(identity.pid, forKey: .pid)
             try fields.encode(identity.startTime, forKey: .startTime)
         }
-    }
-}
-
-/// How a person names targets: a kind, what they must match, and how many of the matches are meant.
-package struct TargetSelector: Sendable, Hashable, Codable {
-    /// The kind: `process` in `target.process {…}`.
-    package var kind: TargetKind
-    /// The options as given, those of the kind and the common ones.
-    package var options: [String: ParameterValue]
-    /// The line of the script.
-    package var location: SourceLocation?
-
-    /// Makes a selector; call `validated()` before use.
-    package init(
-        kind: TargetKind,
-        options: [String: ParameterValue],
-        location: SourceLocation? = nil
-    ) {
-        self.kind = kind
-        self.options = options
-        self.location = location
-    }
-
-    /// The options, checked.
-    package func validated() throws(DefinitionError) -> Parameters {
-        let parameters = try kind.parameterSet.validate(options, at: location)
-        if kind == .process,
-            !TargetOptions.processCriteria.contains(where: parameters.given.contains)
-        {
-            let names = TargetOptions.processCriteria.joined(separator: ", ")
-            throw parameters.error("selects every process: give at least one of \(names)")
-        }
-        if parameters[TargetOptions.count] != nil, parameters[TargetOptions.percent] != nil {
-            throw parameters.error("count and percent exclude each other: give one of them")
-        }
-        return parameters
-    }
-}
-
-extension TargetSelector: CustomStringConvertible {
-    package var description: String {
-        let fields = ParameterValue.table(options)
-        return options.isEmpty ? "target.\(kind.rawValue) {}" : "target.\(kind.rawValue) \(fields)"
-    }
-}
-
-/// The options of target selectors.
-package enum TargetOptions {
-    /// How many of the matches.
-    package static let count = Parameter(
-        "count",
-        ParameterKind<Int>.integer(1...1_000_000),
-        help: "Hit this many of the matches, chosen by the seed."
-    )
-    /// What share of the matches.
-    package static let percent = Parameter(
-        "percent",
-        ParameterKind<Double>.percent,
-        help: "Hit this share of the matches, rounded down, chosen by the seed."
-    )
-    /// The least number to hit.
-    package static let atLeast = Parameter(
-        "at_least",
-        ParameterKind<Int>.integer(1...1_000_000),
-        help: "Hit at least this many even if a share rounds below it."
-    )
-    /// Names left out.
-    package static let except = Parameter(
-        "except",
-        ParameterKind<[String]>.list(of: .string(example: "\"name\"")),
-        help: "Leave out targets of these names."
-    )
-
-    /// The name of a network namespace.
-    package static let netnsName = Parameter(
-        required: "name",
-        ParameterKind<[String]>.list(of: .namespaceName),
-        help: "Names as in `ip netns list`."
-    )
-
-    /// Process ids.
-    package static let pid = Parameter(
-        "pid",
-        ParameterKind<[Int]>.list(of: .integer(1...4_194_304, example: "4711")),
-        help: "Process ids."
-    )
-    /// The full name of the program.
-    package static let name = Parameter(
-        "name",
-        ParameterKind<String>.string(example: "\"nginx\""),
-        help:
-            "The program's name: the file name of the executable or of argv[0], whole, or the kernel's short name."
-    )
-    /// A part of the command line.
-    package static let command = Parameter(
-        "command",
-        ParameterKind<String>.string(example: "\"nginx: worker\""),
-        help: "A part of the command line."
-    )
-    /// The path of the executable.
-    package static let exe = Parameter(
-        "exe",
-        ParameterKind<String>.string(example: "\"/usr/sbin/nginx\""),
-        help: "The path of the executable."
-    )
-    /// The owner.
-    package static let user = Parameter(
-        "user",
-        ParameterKind<String>.string(example: "\"www-data\""),
-        help: "The owner: a user name or a numeric id."
-    )
-    /// A listening port.
-    package static let port = Parameter(
-        "port",
-        ParameterKind<Int>.port,
-        help: "A TCP or UDP port it listens on, IPv4 or IPv6, in the agent's network namespace."
-    )
-    /// A control group.
-    package static let cgroup = Parameter(
-        "cgroup",
-        ParameterKind<String>.string(example: "\"/system.slice/nginx.service\""),
-        help: "A control group, those below it included."
-    )
-
-    /// The options of which a process selector needs at least one.
-    static let processCriteria = ["pid", "name", "command", "exe", "user", "port", "cgroup"]
-
-    static let common = [count.erased, percent.erased, atLeast.erased, except.erased]
-}
-
-extension TargetKind {
-    /// The options of `target.KIND`.
-    package var parameterSet: ParameterSet {
-        switch self {
-        case .host: ParameterSet(of: "target.host", [])
-        case .netns:
-            ParameterSet(
-                of: "target.netns",
-                [TargetOptions.netnsName.erased] + TargetOptions.common
-            )
-        case .process:
-            ParameterSet(
-                of: "target.process",
-                [
-                    TargetOptions.pid.erased, TargetOptions.name.erased,
-                    TargetOptions.command.erased,
-                    TargetOptions.exe.erased, TargetOptions.user.erased, TargetOptions.port.erased,
-                    TargetOptions.cgroup.erased,
-                ] + TargetOptions.common
-            )
-        }
-    }
-
-    /// One sentence for the help.
-    package var summary: String {
-        switch self {
-        case .host: "This host as a whole."
-        case .netns: "Network namespaces by name."
-        case .process:
-            "Processes by id, name, command line, executable, owner, listening port or control group."
-        }
+        try fields.encodeIfPresent(group, forKey: .group)
     }
 }

@@ -46,7 +46,8 @@ package final class SimulatedKernel: Sendable {
             shaping: self,
             network: self,
             host: self,
-            time: time
+            time: time,
+            containers: self
         )
     }
 
@@ -167,6 +168,12 @@ extension SimulatedKernel: ProcessPort {
     package func controlGroup(of process: ProcessIdentity) throws(KernelError) -> String? {
         try call("controlGroup") { state throws(KernelError) in
             state.world.processes[process.pid]?.group
+        }
+    }
+
+    package func pidNamespace(of process: ProcessIdentity) throws(KernelError) -> UInt64? {
+        try call("pidNamespace") { state throws(KernelError) in
+            state.world.processes[process.pid]?.pidNamespace
         }
     }
 
@@ -316,9 +323,17 @@ extension SimulatedKernel: NetworkPort {
 
     package func namespace(of process: ProcessIdentity) throws(KernelError) -> NetworkNamespace {
         try call("namespace") { state throws(KernelError) in
-            NetworkNamespace(path: "/proc/\(process.pid)/ns/net", inode: 1)
+            guard let found = state.world.processes[process.pid],
+                found.startTime == process.startTime
+            else { throw KernelError(.gone, "namespace of \(process.pid)", "it has ended") }
+            return NetworkNamespace(
+                path: "/proc/\(process.pid)/ns/net",
+                inode: found.networkNamespace
+            )
         }
     }
+
+    package func ownAddresses() -> [NetworkAddress] { state.withLock { $0.world.ownAddresses } }
 
     package func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {
         try call("addresses") { state throws(KernelError) in
@@ -327,6 +342,16 @@ extension SimulatedKernel: NetworkPort {
             }
             return addresses
         }
+    }
+}
+
+extension SimulatedKernel: ContainerPort {
+    package func containers(socket: String?) async throws(KernelError) -> [ContainerSnapshot] {
+        try call("containers") { state throws(KernelError) in Array(state.world.containers.keys) }
+    }
+
+    package func firstProcess(of container: ContainerSnapshot) async throws(KernelError) -> Int32? {
+        try call("firstProcess") { state throws(KernelError) in state.world.containers[container] }
     }
 }
 

@@ -17,6 +17,10 @@ package struct SimulatedWorld: Sendable, Equatable {
         package var ports: Set<Int>
         /// Whether somebody starts it again when it ends.
         package var isSupervised: Bool
+        /// The inode of its pid namespace; the agent's is 1.
+        package var pidNamespace: UInt64
+        /// The inode of its network namespace; the agent's is 1.
+        package var networkNamespace: UInt64
     }
 
     /// A table or chain of packet rules.
@@ -49,6 +53,11 @@ package struct SimulatedWorld: Sendable, Equatable {
     /// The addresses of host names.
     package var hosts: [String: [NetworkAddress]] = [:]
 
+    /// The running containers, with the pid of the first process of each.
+    package var containers: [ContainerSnapshot: Int32] = [:]
+    /// The addresses of the agent's own namespace.
+    package var ownAddresses: [NetworkAddress] = []
+
     private var nextInode: UInt64 = 500
     private var nextPid: Int32 = 100
     private var nextStartTime: UInt64 = 1000
@@ -63,20 +72,23 @@ package struct SimulatedWorld: Sendable, Equatable {
     @discardableResult
     package mutating func add(
         pid: Int32? = nil,
+        parent: Int32 = 1,
         name: String,
         arguments: [String]? = nil,
         userID: UInt32 = 0,
         isKernelThread: Bool = false,
         group: String = "/",
         ports: Set<Int> = [],
-        isSupervised: Bool = false
+        isSupervised: Bool = false,
+        pidNamespace: UInt64 = 1,
+        networkNamespace: UInt64 = 1
     ) -> ProcessIdentity {
         if pid == nil { nextPid += 1 }
         nextStartTime += 10
         let pid = pid ?? nextPid
         processes[pid] = Process(
             startTime: nextStartTime,
-            parent: 1,
+            parent: parent,
             name: name,
             arguments: arguments ?? ["/usr/bin/\(name)"],
             userID: userID,
@@ -84,9 +96,32 @@ package struct SimulatedWorld: Sendable, Equatable {
             isKernelThread: isKernelThread,
             group: group,
             ports: ports,
-            isSupervised: isSupervised
+            isSupervised: isSupervised,
+            pidNamespace: pidNamespace,
+            networkNamespace: networkNamespace
         )
         return ProcessIdentity(pid: pid, startTime: nextStartTime)
+    }
+
+    /// Starts a container with one process and returns that one's identity.
+    @discardableResult
+    package mutating func addContainer(
+        _ name: String,
+        id: String,
+        image: String = "docker.io/library/shop:1",
+        labels: [String: String] = [:],
+        namespace: UInt64
+    ) -> ProcessIdentity {
+        let first = add(name: name, pidNamespace: namespace, networkNamespace: namespace)
+        let snapshot = ContainerSnapshot(
+            id: id,
+            name: name,
+            image: image,
+            labels: labels,
+            socket: "/run/simulated.sock"
+        )
+        containers[snapshot] = first.pid
+        return first
     }
 
     /// Makes a control group with its files.

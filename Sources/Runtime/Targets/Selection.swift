@@ -26,14 +26,15 @@ extension SelectionLimit {
     /// The targets that are meant, chosen by the seed, in the order of the candidates.
     ///
     /// - Throws: a sentence that says why none is left.
-    package func choose(
-        from candidates: [Target],
+    package func choose<Match>(
+        from candidates: [Match],
         seed: UInt64
-    ) throws(ParameterProblem) -> [Target] {
+    ) throws(ParameterProblem) -> [Match] {
         if let count, count > candidates.count {
             throw ParameterProblem("asks for \(count) targets, but only \(candidates.count) match")
         }
         let wanted = number(of: candidates.count)
+        guard !candidates.isEmpty else { throw ParameterProblem("has no targets to choose from") }
         guard wanted > 0 else {
             let percent = MetricUnit.share.spelled(share ?? 0)
             throw ParameterProblem(

@@ -3,151 +3,154 @@
 
 package import ChaosModel
 
+/// One match of a selector: a target, or a group with the parts of it that a fault hits.
+package struct Candidate: Sendable, Hashable {
+    /// The name a user knows it by, which `except` goes by.
+    package var name: String
+    /// What is hit of it.
+    package var parts: [Target]
+}
+
 /// Finds what a selector matches.
 package struct TargetResolver: Sendable {
-    private let kernel: Kernel
-    private let protectedProcesses: Set<Int32>
-    /// Our own program: agents and runners of other runs are no targets either.
-    private let ownExecutable: String?
+    let kernel: Kernel
+    let protection: Protection
 
     /// Makes a resolver.
     ///
     /// - Parameters:
     ///   - kernel: The machine to look at.
-    ///   - protectedProcesses: Processes that never are targets, beside pid 1, the kernel's threads, this
-    ///     process, its ancestors, and others of the same program.
-    package init(kernel: Kernel, protectedProcesses: [Int32] = []) {
+    ///   - protectedProcesses: Processes that never are targets, beside those that `Protection` names.
+    ///   - protectedEndpoints: Servers of which those that listen on this host never are targets.
+    package init(
+        kernel: Kernel,
+        protectedProcesses: [Int32] = [],
+        protectedEndpoints: [ProtectedEndpoint] = []
+    ) {
         self.kernel = kernel
-        let ancestry = kernel.host.ancestry()
-        self.protectedProcesses = Set(protectedProcesses).union(ancestry).union([1])
-        // Without /proc nothing can be selected by name, so nothing of ours can be hit by it.
-        ownExecutable =
-            ancestry.first.flatMap { try? kernel.processes.snapshot(pid: $0) }?.executable
+        protection = Protection(
+            kernel: kernel,
+            processes: protectedProcesses,
+            endpoints: protectedEndpoints
+        )
     }
 
     /// Everything that matches, in a stable order.
     ///
+    /// - Returns: The matches; none only if the selector says `if_absent = "ok"`.
     /// - Throws: `TargetError` when nothing matches, with the reason.
-    package func candidates(_ selector: TargetSelector) throws(TargetError) -> [Target] {
+    package func candidates(
+        _ selector: TargetSelector,
+        reach: GroupReach = .processes
+    ) async throws(TargetError) -> [Candidate] {
         let options = try TargetError.definition { () throws(DefinitionError) in
             try selector.validated()
         }
-        let found = try all(selector.kind, options)
+        let all = try await matches(of: selector.kind, options, reach)
+        // What is protected is not absent: that `if_absent` does not excuse.
+        if all.isEmpty, selector.mayBeAbsent { return [] }
+        let found = try unprotected(all, options)
         let left = withoutExceptions(found, options)
         guard !left.isEmpty else {
-            throw .noTarget(
-                options.error("\(try whyNothing(found, selector, options)): \(selector)")
-            )
+            throw .noTarget(options.error("\(whyNothing(all, found)): \(selector)"))
         }
         return left
     }
 
-    private func whyNothing(
-        _ found: [Target],
-        _ selector: TargetSelector,
-        _ options: Parameters
-    ) throws(TargetError) -> String {
-        guard found.isEmpty else { return "matches only what `except` leaves out" }
-        let all = try all(selector.kind, options, seesProtected: true)
-        return all.isEmpty ? "matches nothing on this host" : "matches only what is protected"
+    private func whyNothing(_ all: [Candidate], _ found: [Candidate]) -> String {
+        if all.isEmpty { return "matches nothing on this host" }
+        return found.isEmpty
+            ? "matches only what is protected" : "matches only what `except` leaves out"
     }
 
     /// Everything that matches, for what only looks: nothing is an answer, and what is protected may be seen.
-    package func seen(_ selector: TargetSelector) throws(TargetError) -> [Target] {
+    package func seen(_ selector: TargetSelector) async throws(TargetError) -> [Target] {
         let options = try TargetError.definition { () throws(DefinitionError) in
             try selector.validated()
         }
-        return withoutExceptions(try all(selector.kind, options, seesProtected: true), options)
+        let all = try await matches(of: selector.kind, options, .processes)
+        return withoutExceptions(all, options).flatMap(\.parts)
     }
 
-    private func all(
-        _ kind: TargetKind,
+    /// Why a target must never be hit; nil when it may, or when only its being the server of an endpoint forbids
+    /// it, which `candidates` looks at.
+    package func protection(of target: Target) throws(TargetError) -> String? {
+        try protection.reason(for: target, listeners: [:])
+    }
+
+    private func matches(
+        of kind: TargetKind,
         _ options: Parameters,
-        seesProtected: Bool = false
-    ) throws(TargetError) -> [Target] {
+        _ reach: GroupReach
+    ) async throws(TargetError) -> [Candidate] {
         switch kind {
-        case .host: [Target.host]
+        case .host: [Candidate(name: Target.host.name, parts: [.host])]
         case .netns: try namespaces(options)
-        case .process: try processes(options, seesProtected: seesProtected)
+        case .process: try processes(options)
+        case .container: try await ContainerMatches(kernel).find(options, reach)
+        case .systemd: try UnitMatches(kernel).find(options, reach)
         }
     }
 
-    private func withoutExceptions(_ found: [Target], _ options: Parameters) -> [Target] {
+    private func withoutExceptions(_ found: [Candidate], _ options: Parameters) -> [Candidate] {
         let excepted = Set(options[TargetOptions.except] ?? [])
         return found.filter { !excepted.contains($0.name) }
     }
 
-    /// Why a target must never be hit; nil when it may.
-    package func protection(of target: Target) throws(TargetError) -> String? {
-        guard case .process(_, let identity) = target,
-            let process = try TargetError.kernel({ () throws(KernelError) in
-                try kernel.processes.snapshot(of: identity)
-            })
-        else { return nil }
-        return protection(of: process)
+    /// The matches of which no part is protected; one that was named by its pid is refused instead.
+    private func unprotected(
+        _ found: [Candidate],
+        _ options: Parameters
+    ) throws(TargetError) -> [Candidate] {
+        let listeners = try protection.listeners()
+        let isNamed = options.given.contains(TargetOptions.pid.name)
+        var left: [Candidate] = []
+        for candidate in found {
+            var reason: String?
+            for part in candidate.parts where reason == nil {
+                reason = try protection.reason(for: part, listeners: listeners)
+            }
+            if let reason, isNamed, let pid = candidate.parts.first?.process?.pid {
+                throw .noTarget(options.error("process \(pid) is protected: it is \(reason)"))
+            }
+            if reason == nil { left.append(candidate) }
+        }
+        return left
     }
 
-    private func protection(of process: ProcessSnapshot) -> String? {
-        if process.identity.pid == 1 { return "pid 1" }
-        if process.isKernelThread { return "a thread of the kernel" }
-        if protectedProcesses.contains(process.identity.pid) {
-            return "moonquake itself or one of its ancestors"
-        }
-        if let ownExecutable, process.executable == ownExecutable {
-            return "moonquake, of another run"
-        }
-        return nil
-    }
-
-    private func namespaces(_ options: Parameters) throws(TargetError) -> [Target] {
-        var found: [Target] = []
+    private func namespaces(_ options: Parameters) throws(TargetError) -> [Candidate] {
+        var found: [Candidate] = []
         for name in options[TargetOptions.netnsName] ?? [] {
             let namespace = try TargetError.kernel { () throws(KernelError) in
                 try kernel.network.namespace(named: name)
             }
             guard let namespace else {
+                if options[TargetOptions.ifAbsent] == TargetOptions.absentIsFine { continue }
                 throw .noTarget(
                     options.error("there is no network namespace \"\(name)\": see `ip netns list`")
                 )
             }
-            found.append(.netns(name: name, namespace))
+            found.append(Candidate(name: name, parts: [.netns(name: name, namespace)]))
         }
         return found
     }
 
-    private func pidsToLookAt(_ options: Parameters) throws(TargetError) -> [Int32] {
-        if let given = options[TargetOptions.pid] { return given.map { Int32($0) } }
-        return try TargetError.kernel { () throws(KernelError) in try kernel.processes.pids() }
-    }
-
-    private func processes(_ options: Parameters, seesProtected: Bool) throws(TargetError)
-        -> [Target]
-    {
+    private func processes(_ options: Parameters) throws(TargetError) -> [Candidate] {
         let matcher = try ProcessMatcher(options, on: kernel)
-        let pids = try pidsToLookAt(options)
-        var found: [Target] = []
-        for pid in pids.sorted() {
+        let given = options[TargetOptions.pid]?.map { Int32($0) }
+        let pids = try TargetError.kernel { () throws(KernelError) in
+            if let given { given } else { try kernel.processes.pids() }
+        }
+        var found: [Candidate] = []
+        for pid in Set(pids).sorted() {
             let process = try TargetError.kernel { () throws(KernelError) in
                 try kernel.processes.snapshot(pid: pid)
             }
             guard let process, process.state != "Z", try matcher.matches(process) else { continue }
-            if !seesProtected, let reason = protection(of: process) {
-                guard options.given.contains(TargetOptions.pid.name) else { continue }
-                throw .noTarget(options.error("process \(pid) is protected: it is \(reason)"))
-            }
-            found.append(.process(name: process.displayName, process.identity))
+            let name = process.displayName
+            found.append(Candidate(name: name, parts: [.process(name: name, process.identity)]))
         }
         return found
-    }
-}
-
-extension Target {
-    /// The name a user knows it by.
-    var name: String {
-        switch self {
-        case .host: "host"
-        case .netns(let name, _), .process(let name, _): name
-        }
     }
 }
 

@@ -22,6 +22,7 @@ package struct CPULimit: Fault {
         summary: "Limits the processor time of the control group that the target is in.",
         parameters: [quota.erased],
         targets: [.process],
+        reach: .leader,
         holder: .journal,
         needs: [
             "a control group of the target's own with the cpu controller, v1 or v2, that the agent may write"

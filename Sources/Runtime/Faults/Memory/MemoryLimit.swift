@@ -30,6 +30,7 @@ package struct MemoryLimit: Fault {
         summary: "Limits the memory of the control group that the target is in.",
         parameters: [limit.erased, belowUse.erased],
         targets: [.process],
+        reach: .leader,
         holder: .journal,
         needs: [
             "a control group of the target's own with the memory controller, v1 or v2, that the agent may write"

@@ -15,7 +15,7 @@ enum ProcessSignal {
 extension Target {
     /// The process of a process target.
     func process(for fault: String) throws(FaultError) -> ProcessIdentity {
-        guard case .process(_, let identity) = self else {
+        guard case .process(_, let identity, _) = self else {
             throw .refused("\(fault) needs a process, got \(self)")
         }
         return identity

@@ -48,6 +48,8 @@ package struct LinuxNetwork: NetworkPort {
         return file.namespace
     }
 
+    package func ownAddresses() -> [NetworkAddress] { InterfaceAddresses.all() }
+
     package func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {
         try await HostNames.addresses(of: hostName, within: .seconds(5))
     }

@@ -41,6 +41,21 @@ package struct LinuxProcesses: ProcessPort {
         return ControlGroupFile.path(of: text)
     }
 
+    package func serviceGroup(of process: ProcessIdentity) throws(KernelError) -> String? {
+        guard try isThere(process), let text = try ProcFile.text("/proc/\(process.pid)/cgroup"),
+            try isThere(process)
+        else { return nil }
+        return ControlGroupFile.servicePath(of: text)
+    }
+
+    package func pidNamespace(of process: ProcessIdentity) throws(KernelError) -> UInt64? {
+        guard let link = ProcFile.link("/proc/\(process.pid)/ns/pid"), try isThere(process) else {
+            return nil
+        }
+        // `pid:[4026531836]`
+        return UInt64(link.dropFirst("pid:[".count).dropLast())
+    }
+
     package func listening(on port: Int) throws(KernelError) -> Set<Int32> {
         var inodes: Set<UInt64> = []
         for (file, state) in SocketTable.files {

@@ -62,21 +62,41 @@ struct ProcessStatus: Equatable {
 
 /// Lines of /proc/PID/cgroup.
 enum ControlGroupFile {
+    private struct Line {
+        /// The controllers or the name of the hierarchy; empty for v2.
+        var hierarchy: Substring
+        var isUnified: Bool
+        var path: String
+    }
+
     /// The v2 path where it says anything, else the longest v1 path; nil for an empty file.
     static func path(of text: String) -> String? {
-        let lines = text.split(separator: "\n").compactMap {
-            line -> (isUnified: Bool, path: String)? in
-            let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-            guard parts.count == 3 else { return nil }
-            let isUnified = parts[0] == "0" && parts[1].isEmpty
-            return (isUnified, String(parts[2]).withoutDeletedMark)
-        }
+        let lines = lines(of: text)
         if let unified = lines.first(where: \.isUnified), unified.path != "/" {
             return unified.path
         }
         // The first of the longest, so that the answer does not hang on the sort.
         return lines.map(\.path).reduce(nil) { best, path in
             path.count > best?.count ?? -1 ? path : best
+        }
+    }
+
+    /// The path that systemd gave: in its own v1 hierarchy where there is one, else in v2.
+    static func servicePath(of text: String) -> String? {
+        let lines = lines(of: text)
+        let own = lines.first { $0.hierarchy == "name=systemd" && $0.path != "/" }
+        return (own ?? lines.first(where: \.isUnified))?.path
+    }
+
+    private static func lines(of text: String) -> [Line] {
+        text.split(separator: "\n").compactMap { line in
+            let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+            guard parts.count == 3 else { return nil }
+            return Line(
+                hierarchy: parts[1],
+                isUnified: parts[0] == "0" && parts[1].isEmpty,
+                path: String(parts[2]).withoutDeletedMark
+            )
         }
     }
 }

@@ -36,7 +36,7 @@ struct MetaBuilder {
     }
 
     init(_ descriptor: FaultDescriptor) {
-        let kinds = descriptor.targets.map { "target.\($0.rawValue)" }.joined(separator: ", ")
+        let kinds = descriptor.allTargets.map { "target.\($0.rawValue)" }.joined(separator: ", ")
         path = "fault.\(descriptor.name)"
         summary = descriptor.summary
         let target = "---@field target moonquake.Target What to hit: \(kinds)."

@@ -152,7 +152,8 @@ extension TargetSelector {
         return switch kind {
         case .host: .host
         case .netns: .netns(name: name, NetworkNamespace(path: "/run/netns/\(name)", inode: 0))
-        case .process: .process(name: name, ProcessIdentity(pid: 0, startTime: 0))
+        case .process, .container, .systemd:
+            .process(name: name, ProcessIdentity(pid: 0, startTime: 0))
         }
     }
 }
