@@ -62,7 +62,7 @@ final class Bench: Sendable {
             try await held.end()
             return value
         } catch {
-            try? await held.end()
+            _ = try? await held.end()
             throw error
         }
     }
@@ -85,7 +85,7 @@ final class Bench: Sendable {
             try await instance.inject(plan.undo, kernel)
             held.verified = try await instance.verify(plan.undo, kernel)
         } catch {
-            try? await held.end()
+            _ = try? await held.end()
             throw error
         }
         return held

@@ -152,7 +152,8 @@ struct `Memory load` {
             let isAgain = try await eventually {
                 try await held.effect().figure("respawns") >= 2
             }
-            #expect(isAgain, "\(try await held.effect().seen)")
+            let seen = try await held.effect().seen
+            #expect(isAgain, "\(seen)")
         }
         #expect(
             try LinuxProcesses().isThere(process.process),

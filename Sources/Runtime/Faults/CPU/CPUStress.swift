@@ -29,6 +29,7 @@ package struct CPUStress: LoadFault {
         summary: "Keeps processors busy, of the host or within a process's control group.",
         parameters: [load.erased, cores.erased, mode.erased],
         targets: [.host, .process],
+        reach: .leader,
         holder: .kernel,
         needs: ["control groups (v1 cpu and cpuacct, or v2) in which a group can be made"]
     )
@@ -52,8 +53,7 @@ package struct CPUStress: LoadFault {
             [.cpuacct] + Self.quotaController(target, kernel),
             on: kernel
         )
-        var process: ProcessIdentity?
-        if case .process(_, let identity) = target { process = identity }
+        let process = target.process
         let allowed = try kernelCall { () throws(KernelError) in
             try kernel.loads.processors(of: process)
         }
@@ -91,7 +91,7 @@ package struct CPUStress: LoadFault {
         _ target: Target,
         _ kernel: Kernel
     ) -> [ControlGroupController] {
-        guard case .process(_, let process) = target else {
+        guard let process = target.process else {
             return (try? kernel.groups.group(at: "/", for: .cpu)) == nil ? [] : [.cpu]
         }
         return (try? kernel.groups.group(of: process, for: .cpu)) == nil ? [] : [.cpu]

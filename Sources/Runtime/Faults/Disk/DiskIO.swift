@@ -60,6 +60,7 @@ package struct DiskIO: Fault {
             fileSize.erased, limitRead.erased, limitWrite.erased, DiskScope.allowRoot.erased,
         ],
         targets: [.host, .process],
+        reach: .leader,
         holder: .kernel,
         needs: [
             "the right to write in the folder",

@@ -21,7 +21,7 @@ struct IOThrottle: Codable, Sendable, Hashable {
         on space: FileSystemSpace,
         _ kernel: Kernel
     ) throws(FaultError) -> [IOThrottle] {
-        guard case .process(_, let process) = target else {
+        guard let process = target.process else {
             throw .refused(
                 "limit_read and limit_write are for a process's control group: use target.process"
             )

@@ -144,12 +144,10 @@ struct LoadScope {
         parents = []
         for controller in controllers {
             let found = try kernelCall { () throws(KernelError) -> ControlGroup? in
-                switch target {
-                case .process(_, let process):
-                    try kernel.groups.group(of: process, for: controller)
-                default:
-                    try kernel.groups.group(at: "/", for: controller)
+                guard let process = target.process else {
+                    return try kernel.groups.group(at: "/", for: controller)
                 }
+                return try kernel.groups.group(of: process, for: controller)
             }
             guard let group = found else {
                 throw .unavailable("there is no control group / for \(controller.rawValue)")

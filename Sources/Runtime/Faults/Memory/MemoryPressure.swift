@@ -38,6 +38,7 @@ package struct MemoryPressure: LoadFault {
         summary: "Holds memory, of the host or within a process's control group.",
         parameters: [use.erased, ramp.erased, onOOM.erased, keepFree.erased],
         targets: [.host, .process],
+        reach: .leader,
         holder: .kernel,
         needs: ["control groups with the memory controller in which a group can be made"]
     )
