@@ -253,6 +253,7 @@ fault.disk = {}
 ---@field interface? string Only packets on this interface; without it all but the loopback.
 ---@field exclude? string|string[] Far ends to leave alone.
 ---@field exclude_ports? integer|integer[] Ports to leave alone, at either end, in both directions.
+---@field resolve_every? string How often host names are looked up again while the fault is on; new addresses are hit too. Default: "5s".
 ---@field traffic? string The share of what matches that is hit. Default: "100%".
 ---@field traffic_by? "connection"|"packet" Whether that is a share of connections, each wholly in or out, or of packets. Default: "connection".
 ---@field engine? "auto"|"netem"|"nfqueue" What carries the fault; auto takes the best that works. Default: "auto".
@@ -277,6 +278,7 @@ function fault.network.latency(options) end
 ---@field interface? string Only packets on this interface; without it all but the loopback.
 ---@field exclude? string|string[] Far ends to leave alone.
 ---@field exclude_ports? integer|integer[] Ports to leave alone, at either end, in both directions.
+---@field resolve_every? string How often host names are looked up again while the fault is on; new addresses are hit too. Default: "5s".
 ---@field traffic? string The share of what matches that is hit. Default: "100%".
 ---@field traffic_by? "connection"|"packet" Whether that is a share of connections, each wholly in or out, or of packets. Default: "connection".
 ---@field engine? "auto"|"netem"|"nfqueue" What carries the fault; auto takes the best that works. Default: "auto".
@@ -299,6 +301,7 @@ function fault.network.loss(options) end
 ---@field interface? string Only packets on this interface; without it all but the loopback.
 ---@field exclude? string|string[] Far ends to leave alone.
 ---@field exclude_ports? integer|integer[] Ports to leave alone, at either end, in both directions.
+---@field resolve_every? string How often host names are looked up again while the fault is on; new addresses are hit too. Default: "5s".
 ---@field traffic? string The share of what matches that is hit. Default: "100%".
 ---@field traffic_by? "connection"|"packet" Whether that is a share of connections, each wholly in or out, or of packets. Default: "connection".
 ---@field engine? "auto"|"netem"|"nfqueue" What carries the fault; auto takes the best that works. Default: "auto".
@@ -321,6 +324,7 @@ function fault.network.duplicate(options) end
 ---@field interface? string Only packets on this interface; without it all but the loopback.
 ---@field exclude? string|string[] Far ends to leave alone.
 ---@field exclude_ports? integer|integer[] Ports to leave alone, at either end, in both directions.
+---@field resolve_every? string How often host names are looked up again while the fault is on; new addresses are hit too. Default: "5s".
 ---@field traffic? string The share of what matches that is hit. Default: "100%".
 ---@field traffic_by? "connection"|"packet" Whether that is a share of connections, each wholly in or out, or of packets. Default: "connection".
 ---@field engine? "auto"|"netem"|"nfqueue" What carries the fault; auto takes the best that works. Default: "auto".
@@ -344,6 +348,7 @@ function fault.network.corrupt(options) end
 ---@field interface? string Only packets on this interface; without it all but the loopback.
 ---@field exclude? string|string[] Far ends to leave alone.
 ---@field exclude_ports? integer|integer[] Ports to leave alone, at either end, in both directions.
+---@field resolve_every? string How often host names are looked up again while the fault is on; new addresses are hit too. Default: "5s".
 ---@field traffic? string The share of what matches that is hit. Default: "100%".
 ---@field traffic_by? "connection"|"packet" Whether that is a share of connections, each wholly in or out, or of packets. Default: "connection".
 ---@field engine? "auto"|"netem"|"nfqueue" What carries the fault; auto takes the best that works. Default: "auto".
@@ -367,6 +372,7 @@ function fault.network.reorder(options) end
 ---@field interface? string Only packets on this interface; without it all but the loopback.
 ---@field exclude? string|string[] Far ends to leave alone.
 ---@field exclude_ports? integer|integer[] Ports to leave alone, at either end, in both directions.
+---@field resolve_every? string How often host names are looked up again while the fault is on; new addresses are hit too. Default: "5s".
 ---@field traffic? string The share of what matches that is hit. Default: "100%".
 ---@field traffic_by? "connection"|"packet" Whether that is a share of connections, each wholly in or out, or of packets. Default: "connection".
 ---@field engine? "auto"|"netem"|"nfqueue" What carries the fault; auto takes the best that works. Default: "auto".
@@ -387,6 +393,7 @@ function fault.network.bandwidth(options) end
 ---@field interface? string Only packets on this interface; without it all but the loopback.
 ---@field exclude? string|string[] Far ends to leave alone.
 ---@field exclude_ports? integer|integer[] Ports to leave alone, at either end, in both directions.
+---@field resolve_every? string How often host names are looked up again while the fault is on; new addresses are hit too. Default: "5s".
 ---@field action? "drop"|"reject"|"reset" What senders are told: nothing (drop), ICMP prohibited (reject), or a TCP reset (reset). Default: "drop".
 ---@field engine? "auto"|"nft"|"iptables" What carries the rules; auto takes the best that works. Default: "auto".
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.

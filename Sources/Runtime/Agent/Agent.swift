@@ -12,13 +12,15 @@ import ChaosTargets
 package actor Agent {
     /// A fault on one target.
     struct Lease {
-        let order: RevertOrder
+        var order: RevertOrder
         let injection: Task<InjectionResult, Never>
         var isSettled = false
         var revert: Task<RevertRecord, Never>?
         var timer: Task<Void, Never>?
         /// Wait for the end of the process that is hit, and of what carries the fault.
         var watches: [Task<Void, Never>] = []
+        /// Looks after the fault while it is on.
+        var following: Task<Void, Never>?
     }
 
     typealias InjectionResult = Result<LeaseRecord, FaultError>

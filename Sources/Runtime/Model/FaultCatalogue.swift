@@ -15,6 +15,8 @@ package struct FaultType: Sendable {
     /// Measures that everything is back.
     package let verifyReverted:
         @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+    /// Measures, once everything is put back, what may take a moment.
+    package let measureAfter: @Sendable (ParameterValue, Kernel) async -> Effect?
 
     /// Wraps a fault.
     package init<F: Fault>(_ type: F.Type) {
@@ -33,6 +35,10 @@ package struct FaultType: Sendable {
         verifyReverted = { undo, kernel throws(FaultError) in
             try await F.verifyReverted(try UndoValue.decode(undo), on: kernel)
         }
+        measureAfter = { undo, kernel in
+            guard let undo: F.Undo = try? UndoValue.decode(undo) else { return nil }
+            return await F.measureAfter(undo, on: kernel)
+        }
     }
 }
 
@@ -47,6 +53,9 @@ package struct FaultInstance: Sendable {
     package let inject: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Void
     /// Reads back whether it took effect.
     package let verify: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+    /// Looks after the fault while it is on.
+    package let followUp:
+        @Sendable (ParameterValue, Kernel) async throws(FaultError) -> FollowUp<ParameterValue>?
 
     init<F: Fault>(_ fault: F) {
         plan = { target, context, kernel throws(FaultError) in
@@ -63,6 +72,15 @@ package struct FaultInstance: Sendable {
         }
         verify = { undo, kernel throws(FaultError) in
             try await fault.verify(try UndoValue.decode(undo), on: kernel)
+        }
+        followUp = { undo, kernel throws(FaultError) in
+            let next = try await fault.followUp(try UndoValue.decode(undo), on: kernel)
+            guard let next else { return nil }
+            return FollowUp(
+                undo: try UndoValue.encode(next.undo),
+                seen: next.seen,
+                again: next.again
+            )
         }
     }
 }

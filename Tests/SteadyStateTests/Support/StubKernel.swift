@@ -73,6 +73,11 @@ struct NothingPort: ProcessPort, ControlGroupPort, LoadPort, PacketFilterPort, T
         with engine: PacketEngine,
         in namespace: NetworkNamespace
     ) throws(KernelError) { throw refusal }
+    func widen(
+        _ rules: PacketRules,
+        with engine: PacketEngine,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) { throw refusal }
     func remove(
         _ name: String,
         with engine: PacketEngine,
@@ -86,9 +91,20 @@ struct NothingPort: ProcessPort, ControlGroupPort, LoadPort, PacketFilterPort, T
     func engines(in namespace: NetworkNamespace) throws(KernelError) -> ShapingEngines {
         throw refusal
     }
-    func obstacle(to rules: ShapingRules, with engine: ShapingEngine) -> String? { nil }
+    func obstacle(
+        to rules: ShapingRules,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) -> String? { nil }
+    func remarks(on rules: ShapingRules, with engine: ShapingEngine) -> [String] { [] }
     func shape(
         _ rules: ShapingRules,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) { throw refusal }
+    func widen(
+        _ name: String,
+        by matches: [PacketMatch],
         with engine: ShapingEngine,
         in namespace: NetworkNamespace
     ) async throws(KernelError) { throw refusal }
@@ -121,6 +137,15 @@ struct NothingPort: ProcessPort, ControlGroupPort, LoadPort, PacketFilterPort, T
     func state(of name: String) async throws(KernelError) -> LoadState? { throw refusal }
     func endedEarly(_ name: String) async -> String? { nil }
     func end(_ name: String, _ load: Load) async throws(KernelError) { throw refusal }
+    func socketOwner(of process: ProcessIdentity) throws(KernelError) -> SocketOwner {
+        throw refusal
+    }
+    func roundTrip(
+        _ probe: RoundTripProbe,
+        in namespace: NetworkNamespace,
+        within limit: Duration,
+        isFirst: Bool
+    ) async -> RoundTrip? { nil }
     func bootID() throws(KernelError) -> String { throw refusal }
     func hasCapability(_ name: String) -> Bool { false }
     func userID() -> UInt32 { 0 }
