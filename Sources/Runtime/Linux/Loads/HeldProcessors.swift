@@ -170,13 +170,14 @@ struct LoadController {
     private var added = 0.0
     private var isFirst = true
 
-    /// The share to add from now on.
+    /// Looks at a span of time and decides what to add from now on.
     ///
     /// - Parameters:
     ///   - wanted: processors' worth of time that all are to use.
     ///   - used: processor time that all used since the last call.
     ///   - own: what of it was ours.
     ///   - span: how long ago that was.
+    /// - Returns: processors' worth of time.
     mutating func share(wanted: Double, used: Double, own: Double, in span: Double) -> Double {
         let foreign = max(0, used - own) / max(span, 1e-3)
         others = isFirst ? foreign : others * 0.7 + foreign * 0.3

@@ -9,6 +9,7 @@ protocol HeldResource: Sendable {
     /// Begins, and returns when the load is there or has begun to grow.
     ///
     /// - Parameter say: tells the agent something that happened later.
+    /// - Throws: What kept it from being there.
     func begin(_ say: @escaping @Sendable (String) -> Void) async throws(KernelError)
 
     /// What it does now.
