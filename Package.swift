@@ -134,6 +134,7 @@ let package = Package(
             swiftSettings: settings
         ),
         tests("Queue", ["ChaosModel", "ChaosLinux", "CPacketQueue", "queue-worker"]),
+        tests("Load", ["ChaosFaults", "ChaosLinux", "ChaosModel", "queue-worker"]),
         tests("Linux", ["ChaosModel", "ChaosLinux", "hold-rules"]),
         tests("Resolver", ["ChaosModel", "ChaosResolver", "CDatagrams", nioCore, nioPosix]),
         tests(

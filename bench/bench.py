@@ -160,6 +160,138 @@ def abort_latency(workshop, title, inject):
     ]
 
 
+LOAD = """
+experiment "load" {{
+  steady_state = {{
+    every = "200ms", warmup = "200ms", recovery = "1s",
+    metrics = {{ probe = metric.command {{ run = {{ "/bin/true" }}, measure = "exit_status", below = 1 }} }},
+  }},
+  run = function()
+    log("before")
+    local load = inject({fault})
+    log("after")
+    wait "{hold}"
+    rollback(load)
+  end,
+}}
+"""
+
+LOAD_ROUNDS = 5
+
+
+def busy(processor):
+    """The seconds that a processor was not idle since boot, up to a constant, and now."""
+    for line in pathlib.Path("/proc/stat").read_text().splitlines():
+        if line.startswith(f"cpu{processor} "):
+            idle = sum(int(word) for word in line.split()[4:6])
+            return time.monotonic() - idle / os.sysconf("SC_CLK_TCK")
+    raise RuntimeError(f"no processor {processor}")
+
+
+def share(processor, seconds):
+    """The percentage of a while for which a processor is not idle."""
+    before, began = busy(processor), time.monotonic()
+    time.sleep(seconds)
+    return (busy(processor) - before) / (time.monotonic() - began) * 100
+
+
+def loaded(workshop, fault, hold, during):
+    """Runs a load, calls `during` while it is on, and returns its answer, and how long injection and revert took."""
+    script = workshop.script("load.lua", LOAD.format(fault=fault, hold=hold))
+    report = workshop.folder / "report.json"
+    command = [str(PROGRAM), "run", script, "--state-dir", str(workshop.state), "--report", str(report)]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    answer = None
+    for line in child.stderr:
+        if "script: after" in line:
+            answer = during()
+    assert child.wait() == 0, f"exit {child.returncode}"
+    data = json.loads(report.read_text())
+    logs = {event["text"]: event["offset_ms"] for event in data["timeline"] if event["kind"] == "log"}
+    return answer, logs["after"] - logs["before"], data["faults"][0]["revert_took_ms"]
+
+
+def processor_load(workshop):
+    """How many points 50 % of processor 0 is off, beside stress-ng; and how long it takes to begin and to end."""
+    fault = 'fault.cpu.stress { target = target.host {}, load = "50%", cores = { 0 } }'
+    ours, begun, ended, peer = [], [], [], []
+    for _ in range(LOAD_ROUNDS):
+        settled = lambda: time.sleep(1) or share(0, 2)
+        measured, began, reverted = loaded(workshop, fault, "4s", settled)
+        ours.append(abs(measured - 50))
+        begun.append(began)
+        ended.append(reverted)
+        command = ["stress-ng", "--cpu", "1", "--cpu-load", "50", "--taskset", "0", "--timeout", "10", "--quiet"]
+        child = subprocess.Popen(command)
+        time.sleep(1)
+        peer.append(abs(share(0, 2) - 50))
+        child.terminate()
+        child.wait()
+    return [
+        {
+            "name": "cpu.stress, 50 % of a processor: points off", "unit": "points",
+            "p50": statistics.median(ours), "p95": max(ours), "limit": 3,
+            "peer": "stress-ng --cpu-load 50", "peer_p50": statistics.median(peer),
+        },
+        {
+            "name": "cpu.stress: inject, its first 300 ms measured", "unit": "ms",
+            "p50": statistics.median(begun), "p95": max(begun),
+        },
+        {"name": "cpu.stress: revert", "unit": "ms", "p50": statistics.median(ended), "p95": max(ended)},
+    ]
+
+
+def resident(name):
+    """The bytes of memory that the processes of a command line have of their own, the largest of them."""
+    found = [0]
+    for folder in pathlib.Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            if name in (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode():
+                status = (folder / "status").read_text()
+                found.append(int(status.split("RssAnon:")[1].split()[0]) * 1024)
+        except (OSError, IndexError):
+            continue
+    return max(found)
+
+
+def memory_load(workshop):
+    """How exactly and how fast 256 MiB are held, beside stress-ng."""
+    size = 256 << 20
+    fault = 'fault.memory.pressure { target = target.host {}, use = "256MiB" }'
+    off, begun, ended, peer_off, peer_begun, peer_ended = [], [], [], [], [], []
+    for _ in range(LOAD_ROUNDS):
+        held, began, reverted = loaded(workshop, fault, "1s", lambda: resident("worker load"))
+        off.append(abs(held / size - 1) * 100)
+        begun.append(began)
+        ended.append(reverted)
+        command = ["stress-ng", "--vm", "1", "--vm-bytes", "256M", "--vm-keep", "--vm-method", "write64", "--quiet"]
+        start = time.perf_counter()
+        child = subprocess.Popen(command)
+        while resident("stress-ng") < size * 0.99 and time.perf_counter() - start < 10:
+            time.sleep(0.002)
+        peer_begun.append((time.perf_counter() - start) * 1000)
+        peer_off.append(abs(resident("stress-ng") / size - 1) * 100)
+        start = time.perf_counter()
+        child.terminate()
+        child.wait()
+        peer_ended.append((time.perf_counter() - start) * 1000)
+    beside = "stress-ng --vm-bytes 256M"
+    rows = [
+        ("memory.pressure, 256 MiB: per cent off", "%", off, peer_off),
+        ("memory.pressure: inject, until it is full", "ms", begun, peer_begun),
+        ("memory.pressure: revert", "ms", ended, peer_ended),
+    ]
+    return [
+        {
+            "name": name, "unit": unit, "p50": statistics.median(ours), "p95": max(ours),
+            "peer": beside, "peer_p50": statistics.median(theirs),
+        }
+        for name, unit, ours, theirs in rows
+    ]
+
+
 def main():
     """Runs every benchmark and prints the table."""
     rows = []
@@ -176,8 +308,13 @@ def main():
             )
             rows += abort_latency(workshop, "network.partition", partition)
             rows += abort_latency(workshop, "both", pause + "\n    " + partition)
+            if shutil.which("stress-ng"):
+                rows += processor_load(workshop)
+                rows += memory_load(workshop)
+            else:
+                print("skipped: loads are compared with stress-ng, which is not installed", file=sys.stderr)
         else:
-            print("skipped: network.partition needs root", file=sys.stderr)
+            print("skipped: network.partition and loads need root", file=sys.stderr)
     show(rows)
     pathlib.Path("bench/results.json").write_text(json.dumps(rows, indent=2) + "\n")
     over = [row for row in rows if row["p95"] > row.get("limit", float("inf"))]

@@ -14,6 +14,7 @@
 #
 # and, where podman is installed, a container called NAME-batch that serves port +4 of the loopback; its engine
 # listens at /tmp/moonquake-NAME.sock.
+# and a file system of 64 MiB in memory, /run/NAME-scratch, to be filled.
 #
 # When this script ends, all of it is gone.
 set -euo pipefail
@@ -34,12 +35,17 @@ folder=$(mktemp -d)
 # shellcheck source=practice/services.sh
 source "$here/practice/services.sh"
 made=()
+scratch=
 
 clean_up() {
   trap '' INT TERM HUP
   stop_engine
   stop_services
   for namespace in ${made[@]+"${made[@]}"}; do ip netns del "$namespace"; done
+  if [ -n "$scratch" ]; then
+    umount "$scratch"
+    rmdir "$scratch"
+  fi
   rm -rf "$folder" "/etc/netns/$name-web"
   rmdir --ignore-fail-on-non-empty /etc/netns 2>/dev/null || true
 }
@@ -77,6 +83,9 @@ if [ "$(id -u)" -eq 0 ]; then
   mkdir -p "/etc/netns/$name-web"
   printf 'nameserver 10.99.0.2\noptions timeout:1 attempts:1\n' >"/etc/netns/$name-web/resolv.conf"
   start_resolver "$name-data" 10.99.0.2 cache.shop.test,10.99.0.2
+  mkdir "/run/$name-scratch"
+  mount -t tmpfs -o size=64M "$name" "/run/$name-scratch"
+  scratch=/run/$name-scratch
   start_redis "$name-data" cache 10.99.0.2 6379
   start_redis "$name-data" sessions 10.99.0.2 6380
   start_nginx "$name-data" backend 10.99.0.2:8082 'return 200 "from the backend\n";'

@@ -12,6 +12,8 @@ packages=(
   iproute2 iputils-ping procps        # namespaces for demo and tests
   nginx-light redis-server prometheus # the real services of demo and tests
   dnsmasq-base bind9-dnsutils dnsperf # a resolver, its client, and the DNS benchmark
+  e2fsprogs util-linux                # file systems that tests fill
+  stress-ng                           # what the benchmark compares loads with
   curl python3 lua-check              # clients, and the Lua linter
   python3-aiosmtpd openssl            # a mail server for the tests, and its certificate
   haproxy wrk                         # the proxy's peers and load in bench/

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 int clinux_enter_network(int descriptor) {
@@ -65,6 +66,52 @@ int clinux_wake_counter(void) {
 
 int clinux_die_with_parent(void) {
     return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ? 0 : errno;
+}
+
+int clinux_use_processor(int number) {
+    // As long as any mask that the kernel has: CPU_SET alone ends at 1024.
+    enum { processors = 8192 };
+    cpu_set_t *set = CPU_ALLOC(processors);
+    if (set == NULL) return ENOMEM;
+    size_t size = CPU_ALLOC_SIZE(processors);
+    CPU_ZERO_S(size, set);
+    if (number >= 0 && number < processors) CPU_SET_S((size_t)number, size, set);
+    int problem = sched_setaffinity(0, size, set) == 0 ? 0 : errno;
+    CPU_FREE(set);
+    return problem;
+}
+
+void clinux_fill_random(void *memory, size_t size, unsigned long seed) {
+    // xorshift64: fast, and never the same page twice within its period.
+    unsigned long state = seed * 2685821657736338717UL + 88172645463325252UL;
+    unsigned long *words = memory;
+    for (size_t index = 0; index < size / sizeof *words; index++) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        words[index] = state;
+    }
+}
+
+int clinux_unnamed_file(int folder) {
+    int descriptor = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return descriptor >= 0 ? descriptor : -errno;
+}
+
+int clinux_allocate(int descriptor, off_t offset, off_t length) {
+    // Not posix_fallocate: where the file system cannot, that one writes a byte into each block by itself.
+    return fallocate(descriptor, 0, offset, length) == 0 ? 0 : errno;
+}
+
+long clinux_file_system_kind(int descriptor) {
+    struct statfs status;
+    return fstatfs(descriptor, &status) == 0 ? (long)(unsigned int)status.f_type : -errno;
+}
+
+int clinux_pass_by_cache(int descriptor) {
+    int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0) return errno;
+    return fcntl(descriptor, F_SETFL, flags | O_DIRECT) == 0 ? 0 : errno;
 }
 
 static int use_descriptor(posix_spawn_file_actions_t *actions, int descriptor, int number) {

@@ -11,6 +11,7 @@ extension Kernel {
     static let linux = Kernel(
         processes: LinuxProcesses(),
         groups: LinuxControlGroups(),
+        loads: LinuxLoads(worker: WorkerCommand.Kind.load.command),
         packets: LinuxPacketFilter(),
         shaping: LinuxTrafficShaper(worker: WorkerCommand.Kind.queue.command),
         requests: LinuxRequestFaults(worker: WorkerCommand.Kind.requests.command),

@@ -19,7 +19,7 @@ struct Residue {
         for namespace in try LinuxNetwork().namespaces() {
             items += try rules(in: namespace) + devices(in: namespace)
         }
-        return items
+        return try items + groups()
     }
 
     private func rules(in namespace: NetworkNamespace) throws -> [Item] {
@@ -43,6 +43,17 @@ struct Residue {
         return left.map { name in
             Item(text: "ifb \(name) in \(namespace.path)") { () throws(KernelError) in
                 try NetemDevices.remove(name, in: namespace)
+            }
+        }
+    }
+
+    /// The empty control groups of leases whose worker went with their agent.
+    private func groups() throws -> [Item] {
+        let found = try EmptyGroups.find()
+        let held = Set(try heldRules())
+        return found.filter { !held.contains(EmptyGroups.name(of: $0)) }.map { group in
+            Item(text: "\(group) in \(group.folder)") { () throws(KernelError) in
+                try EmptyGroups.remove(group)
             }
         }
     }

@@ -22,6 +22,8 @@ struct WorkerCommand: AsyncParsableCommand {
         case resolver
         /// Looks names up from inside a target.
         case lookup
+        /// Holds processor time, memory, space or transfers.
+        case load
 
         /// The command that starts one.
         var command: [String] { [OwnProgram.path, "worker", rawValue] }
@@ -32,6 +34,7 @@ struct WorkerCommand: AsyncParsableCommand {
             case .requests: try await RequestWorker.serve()
             case .resolver: try await NameWorker.serve()
             case .lookup: try await NameLookup.serve()
+            case .load: try await LoadWorker.serve()
             }
         }
     }

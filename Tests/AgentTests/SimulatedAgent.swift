@@ -106,6 +106,7 @@ enum SampleFault: String, CaseIterable, Sendable {
         clockSkew, noop
     case httpLatency, httpError, httpAbort, httpBandwidth, httpListen, grpcError, grpcLatency
     case dnsError, dnsSpoof, dnsDelay, dnsDrop, dnsResolvConf, dnsHosts
+    case stress, stressInGroup, memory, memoryInGroup, fill, transfers, limitedTransfers
 
     func prepare(_ kernel: SimulatedKernel) {
         kernel.change { world in
@@ -115,6 +116,14 @@ enum SampleFault: String, CaseIterable, Sendable {
             world.addGroup("/shop", files: Self.unified)
             world.add(name: "kept", group: "/shop", isSupervised: true)
             world.add(name: "plain", userID: 1000)
+            world.add(name: "grouped", group: "/grouped")
+            world.addGroup(
+                "/grouped",
+                files: [
+                    "cpu.max": "50000 100000\n", "memory.current": "1048576\n",
+                    "memory.max": "1073741824\n", "io.max": "254:16 rbps=5000000 wbps=max\n",
+                ]
+            )
             world.namespaces = ["shop": 77]
             world.hosts = ["db.test": ["10.9.0.3", "fd00::3"].compactMap(NetworkAddress.init)]
         }
@@ -214,6 +223,35 @@ enum SampleFault: String, CaseIterable, Sendable {
                 options: ["restart": ["/usr/bin/shop"]]
             )
         case .noop: FaultSpec(fault: "noop", target: Self.shop, options: [:])
+        case .stress: FaultSpec(fault: "cpu.stress", target: Self.host, options: ["load": "50%"])
+        case .stressInGroup:
+            FaultSpec(
+                fault: "cpu.stress",
+                target: Self.grouped,
+                options: ["load": "50%", "mode": "total"]
+            )
+        case .memory:
+            FaultSpec(fault: "memory.pressure", target: Self.host, options: ["use": "50%"])
+        case .memoryInGroup:
+            FaultSpec(fault: "memory.pressure", target: Self.grouped, options: ["use": "90%"])
+        case .fill:
+            FaultSpec(
+                fault: "disk.fill",
+                target: Self.host,
+                options: ["path": "/srv", "to": "90%"]
+            )
+        case .transfers:
+            FaultSpec(
+                fault: "disk.io",
+                target: Self.host,
+                options: ["path": "/srv", "read": "1MB/s", "write": "1MB/s"]
+            )
+        case .limitedTransfers:
+            FaultSpec(
+                fault: "disk.io",
+                target: Self.grouped,
+                options: ["path": "/srv", "write": "1MB/s", "limit_read": "2MB/s"]
+            )
         }
     }
 
@@ -252,6 +290,8 @@ enum SampleFault: String, CaseIterable, Sendable {
         )
     }
 
+    private static let host = TargetSelector(kind: .host, options: [:])
+    private static let grouped = TargetSelector(kind: .process, options: ["name": "grouped"])
     private static let shop = TargetSelector(kind: .process, options: ["name": "shop"])
 
     /// Whether what it does can be put back exactly.

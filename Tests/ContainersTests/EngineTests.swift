@@ -16,6 +16,7 @@ struct `A container engine` {
         Kernel(
             processes: LinuxProcesses(),
             groups: LinuxControlGroups(),
+            loads: LinuxLoads(worker: ["/bin/false"]),
             packets: LinuxPacketFilter(),
             shaping: LinuxTrafficShaper(worker: ["/bin/false"]),
             requests: LinuxRequestFaults(worker: ["/bin/false"]),

@@ -100,6 +100,10 @@ struct ExperimentTests {
         Expected(file: "nginx-stall", faults: ["process.pause"], ending: "json") {
             ["port=\($0.port)", "url=http://127.0.0.1:\($0.port)/"]
         },
+        Expected(file: "busy-neighbour", faults: ["cpu.stress"]),
+        Expected(file: "short-memory", faults: ["memory.pressure"]),
+        Expected(file: "full-disk", faults: ["disk.fill"]),
+        Expected(file: "busy-disk", faults: ["disk.io"]),
     ]
 
     @Test

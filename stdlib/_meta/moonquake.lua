@@ -289,6 +289,7 @@ fault.grpc = {}
 fault.process = {}
 fault.cpu = {}
 fault.memory = {}
+fault.disk = {}
 
 ---@class moonquake.fault.network.latency
 ---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
@@ -626,6 +627,64 @@ function fault.cpu.limit(options) end
 ---@param options moonquake.fault.memory.limit
 ---@return moonquake.Fault
 function fault.memory.limit(options) end
+
+---@class moonquake.fault.cpu.stress
+---@field target moonquake.Target What to hit: target.host, target.process, target.container, target.systemd.
+---@field load string The share of the processors, or of the control group's quota, to keep busy.
+---@field cores? string Which processors: "all", how many, or a list of their numbers. Default: "all".
+---@field mode? "added"|"total" Whether the load is added to what others use, or what others use counts and only the rest is added. Default: "added".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Keeps processors busy, of the host or within a process's control group.
+---@param options moonquake.fault.cpu.stress
+---@return moonquake.Fault
+function fault.cpu.stress(options) end
+
+---@class moonquake.fault.memory.pressure
+---@field target moonquake.Target What to hit: target.host, target.process, target.container, target.systemd.
+---@field use string A percentage: how much of the host's memory, or of the group's limit, is in use in all; a size: how much the worker holds.
+---@field ramp? string How long filling takes; the injection returns when it has begun, without a ramp when it is full. Default: "0s".
+---@field on_oom? "fail"|"respawn"|"ignore" When the kernel kills the worker for want of memory: the fault has ended early ("fail"), another takes its place ("respawn"), or that is what you wanted ("ignore"). Default: "fail".
+---@field keep_free? string What the host must have left; below it the worker gives memory back. Without it 2% of the host's memory, at least 64MiB.
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Holds memory, of the host or within a process's control group.
+---@param options moonquake.fault.memory.pressure
+---@return moonquake.Fault
+function fault.memory.pressure(options) end
+
+---@class moonquake.fault.disk.fill
+---@field target moonquake.Target What to hit: target.host.
+---@field path string A folder on the file system; symbolic links and bind mounts are resolved first.
+---@field to? string Fill until this is used, as `df` counts; either this or `size`.
+---@field size? string Take this much; either this or `to`.
+---@field keep_free? string Leave at least this much available, whatever `to` and `size` say. Default: "0B".
+---@field visible? boolean Whether the files have names, for programs that look for what fills the disk and remove it; held by the journal then. Default: false.
+---@field allow_root? boolean Whether the root file system, and the one that holds Moonquake's own state, may be hit. Default: false.
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Takes the space of a file system.
+---@param options moonquake.fault.disk.fill
+---@return moonquake.Fault
+function fault.disk.fill(options) end
+
+---@class moonquake.fault.disk.io
+---@field target moonquake.Target What to hit: target.host, target.process, target.container, target.systemd.
+---@field path string A folder on the file system; symbolic links and bind mounts are resolved first.
+---@field read? string How much the worker reads a second.
+---@field write? string How much the worker writes a second.
+---@field block? string How much it reads or writes at once: a multiple of 4KiB up to 16MiB. Default: "64KiB".
+---@field direct? boolean Whether it passes by the page cache; not every file system can. Default: true.
+---@field file_size? string How large the file without a name is that it reads, and the one that it writes. Default: "64MiB".
+---@field limit_read? string The most that the target's control group may read a second from the disk.
+---@field limit_write? string The most that the target's control group may write a second to the disk.
+---@field allow_root? boolean Whether the root file system, and the one that holds Moonquake's own state, may be hit. Default: false.
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Reads and writes on a file system, or limits how fast a process may.
+---@param options moonquake.fault.disk.io
+---@return moonquake.Fault
+function fault.disk.io(options) end
 
 ---@class moonquake.fault.noop
 ---@field target moonquake.Target What to hit: target.host, target.netns, target.process, target.container, target.systemd.

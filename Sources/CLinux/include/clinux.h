@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /// Moves the calling thread into the network namespace of an open file; 0 or errno.
@@ -144,6 +145,23 @@ int clinux_clock_take(struct clock_page *page, int64_t offset);
 
 /// Ends that, by the thread that began it.
 void clinux_clock_release(struct clock_page *page);
+/// Binds the calling thread to one processor; 0 or errno.
+int clinux_use_processor(int number);
+
+/// Fills memory with bytes that no two pages have in common and that cannot be compressed.
+void clinux_fill_random(void *memory, size_t size, unsigned long seed);
+
+/// A file without a name in an open folder, close-on-exec; negated errno on failure.
+int clinux_unnamed_file(int folder);
+
+/// Allocates space for a part of a file and makes the file that long; 0 or errno.
+int clinux_allocate(int descriptor, off_t offset, off_t length);
+
+/// The kind of an open file's file system, as linux/magic.h numbers it; negated errno on failure.
+long clinux_file_system_kind(int descriptor);
+
+/// Has reads and writes of an open file pass by the page cache; 0 or errno.
+int clinux_pass_by_cache(int descriptor);
 
 /// Whether the calling thread may use nf_tables in its network namespace; 0 or errno.
 ///

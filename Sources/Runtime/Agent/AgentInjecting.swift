@@ -106,6 +106,7 @@ extension Agent {
             lease: lease,
             protectedEndpoints: greeting?.protectedEndpoints ?? [],
             seed: seed,
+            stateDirectory: store.folder,
             isPreview: lease == Self.previewLease
         )
         do throws(FaultError) {

@@ -29,6 +29,10 @@ extension FaultCatalogue {
         FaultType(FDExhaust.self),
         FaultType(PIDExhaust.self),
         FaultType(ClockSkew.self),
+        FaultType(CPUStress.self),
+        FaultType(MemoryPressure.self),
+        FaultType(DiskFill.self),
+        FaultType(DiskIO.self),
         FaultType(Noop.self),
     ])
 }

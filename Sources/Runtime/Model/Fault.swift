@@ -147,6 +147,8 @@ package struct PlanContext: Sendable {
     package var protectedEndpoints: [ProtectedEndpoint]
     /// The seed of what is left to chance.
     package var seed: UInt64
+    /// Where the journals are, which a fault must leave writable.
+    package var stateDirectory: String?
     /// Whether nothing is injected after it: then nothing may be sent to anybody either.
     package var isPreview: Bool
 
@@ -155,9 +157,11 @@ package struct PlanContext: Sendable {
         lease: LeaseID,
         protectedEndpoints: [ProtectedEndpoint] = [],
         seed: UInt64 = 0,
+        stateDirectory: String? = nil,
         isPreview: Bool = false
     ) {
         self.lease = lease
+        self.stateDirectory = stateDirectory
         self.protectedEndpoints = protectedEndpoints
         self.seed = seed
         self.isPreview = isPreview

@@ -98,4 +98,11 @@ package protocol JournalStore: Sendable {
 
     /// The lines of the closed journals of a run, one list for each.
     func closedLines(of run: String) throws(JournalError) -> [[String]]
+
+    /// The folder that they are below, which faults must leave writable; nil when they are no files.
+    var folder: String? { get }
+}
+
+extension JournalStore {
+    package var folder: String? { nil }
 }

@@ -42,6 +42,8 @@ package struct Kernel: Sendable {
     package var tasks: any TaskPort
     /// Wall clocks of wrapped services.
     package var clocks: any ClockPort
+    /// Processor time, memory, space and transfers that are used up.
+    package var loads: any LoadPort
     /// Packet filters.
     package var packets: any PacketFilterPort
     /// Impairments of packets.
@@ -63,6 +65,7 @@ package struct Kernel: Sendable {
     package init(
         processes: any ProcessPort,
         groups: any ControlGroupPort,
+        loads: any LoadPort,
         packets: any PacketFilterPort,
         shaping: any TrafficShapingPort,
         requests: any RequestFaultPort,
@@ -78,6 +81,7 @@ package struct Kernel: Sendable {
         self.groups = groups
         self.tasks = tasks
         self.clocks = clocks
+        self.loads = loads
         self.packets = packets
         self.shaping = shaping
         self.requests = requests

@@ -10,7 +10,7 @@ extension RunReport {
     }
 
     /// The comparisons of baseline, during and after in words.
-    var statisticsInWords: [String] { statistics.map { "\($0)" } }
+    var statisticsInWords: [String] { statistics.map(\.sentence) }
 
     /// The units of the metrics, by name.
     var units: [String: MetricUnit] {

@@ -49,6 +49,7 @@ extension SimulatedKernel: ControlGroupPort {
         of group: ControlGroup
     ) throws(KernelError) -> String? {
         try callWorld("groupObstacle") { world throws(KernelError) in
+            if file == "cgroup.procs" { return nil }
             if group.isRoot { return "it is the root of its hierarchy, which has no limits" }
             return try world.there(group).files[file] == nil ? "the group has no file \(file)" : nil
         }

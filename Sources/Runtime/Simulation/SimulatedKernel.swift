@@ -45,6 +45,7 @@ package final class SimulatedKernel: Sendable {
         Kernel(
             processes: self,
             groups: self,
+            loads: self,
             packets: self,
             shaping: self,
             requests: self,
@@ -128,6 +129,7 @@ package final class SimulatedKernel: Sendable {
             $0.world.tables = [:]
             $0.world.shapes = [:]
             $0.world.requests = [:]
+            $0.world.loads = [:]
             $0.world.processes = $0.world.processes.filter { $0.key == 1 }
             $0.world.add(pid: 42, name: "moonquake")
         }

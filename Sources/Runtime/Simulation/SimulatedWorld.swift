@@ -61,6 +61,9 @@ package struct SimulatedWorld: Sendable, Equatable {
     package var names: [String: NameFault] = [:]
     /// What a survey of name resolution finds in the way.
     package var nameCaches: [String] = []
+    /// The loads by name, and how those ended whose worker was killed.
+    package var loads: [String: Load] = [:]
+    package var endedLoads: [String: String] = [:]
     /// The named namespaces; the agent's own has inode 1.
     package var namespaces: [String: UInt64] = [:]
     /// The addresses of host names.
@@ -161,6 +164,8 @@ package struct SimulatedWorld: Sendable, Equatable {
         for (pid, process) in processes where process.state == "t" { processes[pid]?.state = "S" }
         requests = [:]
         names = names.filter { $0.value.method != .redirect }
+        loads = [:]
+        endedLoads = [:]
     }
 
     /// How this world differs from `other`, one line for each thing; empty when they are the same.
@@ -177,6 +182,9 @@ package struct SimulatedWorld: Sendable, Equatable {
             lines.append("tasks: \(other.heldTasks) -> \(heldTasks)")
         }
         if clocks != other.clocks { lines.append("clocks: \(other.clocks) -> \(clocks)") }
+        for name in Set(loads.keys).symmetricDifference(other.loads.keys).sorted() {
+            lines.append("load \(name): \(loads[name] == nil ? "ended" : "begun")")
+        }
         for path in Set(groups.keys).union(other.groups.keys).sorted()
         where groups[path] != other.groups[path] {
             let files = [other.groups[path], groups[path]].map {

@@ -29,6 +29,7 @@ extension Sandbox {
         .replacing("local port = 18080", with: "local port = \(port)")
         try File.write(text, to: place)
         adopt(namespaces: ["\(name)-web", "\(name)-data"])
+        adopt(mount: "/run/\(name)-scratch")
         let program = try start(
             [Moonquake.tree + "/scripts/practice.sh", "--name", name, "--port", "\(port)"],
             environment: Program.environment.merging(["TMPDIR": folder]) { $1 }

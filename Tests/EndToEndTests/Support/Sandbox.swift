@@ -10,6 +10,7 @@ final class Sandbox {
     private var programs: [Program] = []
     private var namespaces: [String] = []
     private var folders: [String] = []
+    private var mounts: [String] = []
 
     private init() throws {
         var template = Array("/tmp/mqe-XXXXXX".utf8CString)
@@ -111,6 +112,17 @@ final class Sandbox {
 
     /// Takes over a folder elsewhere, which is removed with the test.
     func adopt(folder path: String) { folders.append(path) }
+    /// Takes over a mount point in the same way.
+    func adopt(mount path: String) { mounts.append(path) }
+
+    /// Makes a file system of its own; gone with the test.
+    func fileSystem(megabytes: Int) throws -> String {
+        let path = "/run/mqe-\(String(UInt32.random(in: .min ... .max), radix: 16))"
+        guard mkdir(path, 0o700) == 0 else { throw SetUpError("cannot make \(path)") }
+        adopt(mount: path)
+        try tool("mount", "-t", "tmpfs", "-o", "size=\(megabytes)M", "mqe", path)
+        return path
+    }
 
     private func cleanUp() {
         for program in programs.reversed() { program.end() }
@@ -121,6 +133,10 @@ final class Sandbox {
         for name in namespaces where access("/run/netns/\(name)", F_OK) == 0 {
             let removal = try? Program(["ip", "netns", "del", name], outputsIn: folder)
             _ = try? removal?.ended()
+        }
+        for path in mounts where access(path, F_OK) == 0 {
+            umount2(path, Int32(MNT_DETACH))
+            rmdir(path)
         }
         let removal = try? Program(["rm", "-rf", folder] + folders, outputsIn: "/tmp")
         _ = try? removal?.ended()

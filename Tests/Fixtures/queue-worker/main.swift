@@ -1,11 +1,13 @@
-// Workers as a program of its own, for the tests: `queue` is what `moonquake worker queue` runs, `echo` has nothing
-// to do with faults.
+// Workers as a program of its own, for the tests: what `moonquake worker queue` runs, and `load`; `echo` has nothing to
+// do with faults.
 
 import ChaosLinux
 import ChaosModel
 import Glibc
 
 switch CommandLine.arguments.dropFirst().first {
+case "load":
+    try await LoadWorker.serve()
 case "echo":
     let server = try WorkerServer()
     try await server.serve { (text: String) throws(KernelError) -> String in

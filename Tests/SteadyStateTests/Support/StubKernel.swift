@@ -20,7 +20,7 @@ struct RealTime: TimePort {
 }
 
 /// Ports that refuse everything.
-struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort,
+struct NothingPort: ProcessPort, ControlGroupPort, LoadPort, PacketFilterPort,
     TrafficShapingPort,
     NetworkPort, RequestFaultPort, NameFaultPort,
     HostPort
@@ -145,6 +145,17 @@ struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort,
     func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {
         throw refusal
     }
+    func processors(of process: ProcessIdentity?) throws(KernelError) -> [Int] { throw refusal }
+    func memory() throws(KernelError) -> HostMemory { throw refusal }
+    func space(at path: String) throws(KernelError) -> FileSystemSpace { throw refusal }
+    func begin(
+        _ load: Load,
+        as name: String,
+        in groups: [ControlGroup]
+    ) async throws(KernelError) { throw refusal }
+    func state(of name: String) async throws(KernelError) -> LoadState? { throw refusal }
+    func endedEarly(_ name: String) async -> String? { nil }
+    func end(_ name: String, _ load: Load) async throws(KernelError) { throw refusal }
     func socketOwner(of process: ProcessIdentity) throws(KernelError) -> SocketOwner {
         throw refusal
     }
@@ -181,6 +192,7 @@ extension SourceContext {
             kernel: Kernel(
                 processes: nothing,
                 groups: nothing,
+                loads: nothing,
                 packets: nothing,
                 shaping: nothing,
                 requests: nothing,

@@ -28,5 +28,7 @@ M.backend = "10.99.0.2:8082"
 -- A container of an engine of its own: faults there need root.
 M.engine = "/tmp/moonquake-" .. name .. ".sock"
 M.batch = "http://127.0.0.1:" .. port + 4 .. "/"
+-- A small file system of its own: root makes it.
+M.scratch = "/run/" .. name .. "-scratch"
 
 return M

@@ -22,6 +22,11 @@ package struct LinuxJournals: JournalStore {
         closed = "\(stateDirectory)/journals/closed"
     }
 
+    package var folder: String? {
+        open.split(separator: "/", omittingEmptySubsequences: false).dropLast(2)
+            .joined(separator: "/")
+    }
+
     package func create(run: String) throws(JournalError) -> any JournalFile {
         for folder in [open, closed] { try Self.makeFolder(folder) }
         let hidden = "\(open)/.\(run).\(getpid())"

@@ -26,6 +26,7 @@ package final class WorkerClient<Request: Codable & Sendable, Reply: Codable & S
     ///   - command: The program and its arguments.
     ///   - name: What it is called in messages.
     ///   - onSay: Called with each thing that it tells unasked, in order.
+    /// - Throws: What kept it from being started.
     package init(
         _ command: [String],
         name: String,

@@ -21,10 +21,18 @@ package struct WorkerServer: Sendable {
     package func say(_ text: String) { send(WorkerLine<NoAnswer>(say: text)) }
 
     /// Answers requests in their order until the input closes.
+    ///
+    /// - Parameters:
+    ///   - endsAtOnce: Whether the process ends with its input, whatever it is doing, because nothing needs to be let
+    ///     go by itself.
+    ///   - answer: Answers one request.
+    /// - Throws: `failed` for a line that is no request.
     package func serve<Request: Codable & Sendable, Reply: Codable & Sendable>(
+        endsAtOnce: Bool = false,
         _ answer: (Request) async throws(KernelError) -> Reply
     ) async throws(KernelError) {
-        for await line in try LineReader.lines(of: STDIN_FILENO) {
+        let lines = try LineReader.lines(of: STDIN_FILENO) { if endsAtOnce { _exit(0) } }
+        for await line in lines {
             guard let question = try? WireJSON.value(WorkerQuestion<Request>.self, from: line)
             else {
                 throw KernelError(.failed, "read a request", "not one: \(line.escapedForDisplay)")

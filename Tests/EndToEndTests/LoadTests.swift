@@ -1,0 +1,112 @@
+// Faults that use something up, in real runs: what is left when everything dies, and what a run says of a worker that
+// somebody killed.
+
+import ChaosModel
+import Glibc
+import Testing
+
+@Suite(.serialized, .root)
+struct LoadTests {
+    /// Available bytes of a file system.
+    private func available(_ path: String) -> UInt64 {
+        var space = statvfs()
+        guard statvfs(path, &space) == 0 else { return 0 }
+        return UInt64(space.f_bavail) * UInt64(space.f_frsize)
+    }
+
+    /// The workers of agents: children of theirs.
+    private func workers(of agent: pid_t) -> [pid_t] {
+        Proc.pids().filter {
+            Proc.parent(of: $0) == agent && Proc.commandLine(of: $0).contains(" worker load")
+        }
+    }
+
+    /// Our control groups at the roots of the hierarchies, by lease.
+    private func groups(of leases: [LeaseID]) -> [String] {
+        let roots =
+            ["/sys/fs/cgroup"] + File.names(in: "/sys/fs/cgroup").map { "/sys/fs/cgroup/\($0)" }
+        return roots.flatMap { root in
+            leases.map { "\(root)/moonquake_\($0)" }.filter { access($0, F_OK) == 0 }
+        }
+    }
+
+    private func script(at disk: String) -> String {
+        """
+        inject(fault.cpu.stress { target = target.host {}, load = "5%" })
+        inject(fault.memory.pressure { target = target.host {}, use = "32MiB" })
+        inject(fault.disk.fill { target = target.host {}, path = "\(disk)", size = "16MiB" })
+        inject(fault.disk.io {
+          target = target.host {}, path = "\(disk)", write = "1MB/s", file_size = "4MiB", direct = false,
+        })
+        wait "60s"
+        """
+    }
+
+    @Test
+    func `after kill -9 of runner and agent no worker, file or space is left within a second`()
+        throws
+    {
+        try Sandbox.with { box in
+            let disk = try box.fileSystem(megabytes: 64)
+            let before = available(disk)
+            let runner = try box.begin("run", try box.write("loads.lua", script(at: disk)))
+            let agent = try box.injected(4, by: runner)[0]
+            let leases = box.openJournals().joined().filter { $0.entry == .granted }
+                .compactMap(\.lease)
+            let workers = workers(of: agent)
+            #expect(workers.count == 4 && leases.count == 4)
+            #expect(available(disk) <= before - (20 << 20))
+            #expect(File.names(in: disk) == [])
+            let began = ContinuousClock.now
+            kill(agent, SIGKILL)
+            runner.signal(SIGKILL)
+            let isOver = eventually(within: .seconds(1)) {
+                !workers.contains(where: Proc.isAlive) && available(disk) == before
+            }
+            print(
+                "after kill -9 of both all was gone in \(shown((ContinuousClock.now - began).milliseconds))"
+            )
+            #expect(isOver)
+            let recovery = try box.moonquake("recover")
+            #expect(recovery.code == 0, "\(recovery.errors)")
+            #expect(groups(of: leases) == [])
+        }
+    }
+
+    @Test
+    func `a worker that is killed ends its fault early, and the run is inconclusive`() throws {
+        try Sandbox.with { box in
+            let script = try box.write(
+                "killed.lua",
+                """
+                experiment "killed" {
+                  steady_state = {
+                    every = "100ms", warmup = "100ms",
+                    metrics = { one = metric.command { run = { "/bin/echo", "1" }, above = 0 } },
+                  },
+                  run = function()
+                    inject(fault.cpu.stress { target = target.host {}, load = "5%" })
+                    inject(fault.memory.pressure { target = target.host {}, use = "16MiB" })
+                    wait "4s"
+                  end,
+                }
+                """
+            )
+            let runner = try box.begin("run", script)
+            let agent = try box.injected(2, by: runner)[0]
+            let victim = try #require(workers(of: agent).first)
+            kill(victim, SIGKILL)
+            #expect(try runner.ended(within: .seconds(30)) == 7, "\(runner.errors)")
+            let report = try box.lastReport()
+            let ended = report.faults.compactMap(\.endedEarly)
+            #expect(report.verdict == .inconclusive && report.restoration == .restored)
+            #expect(ended.count == 1)
+            let words = "worker \(victim) was killed by signal 9 (SIGKILL) at 20"
+            #expect(ended.first?.seen.hasPrefix(words) == true, "\(ended)")
+            #expect(report.reasons.contains { $0.contains("the fault ended early after ") })
+            #expect(report.timeline.contains { $0.kind == .warning && $0.text.contains(words) })
+            #expect(report.faults.allSatisfy { $0.outcome == .reverted })
+            #expect(groups(of: report.faults.map(\.lease)) == [])
+        }
+    }
+}

@@ -1,0 +1,247 @@
+// disk.fill and disk.io on file systems that each test mounts for itself.
+
+import ChaosModel
+import Foundation
+import Glibc
+import Testing
+
+@testable import ChaosLinux
+
+@Suite(
+    .serialized,
+    .enabled(if: geteuid() == 0, "SKIPPED: needs root, for mounts")
+)
+struct `Disk load` {
+    private let bench: Bench
+
+    init() throws { bench = try Bench() }
+
+    static let kinds = [("tmpfs", 64), ("ext4", 96), ("ext2", 64), ("xfs", 320), ("btrfs", 256)]
+
+    @Test(arguments: kinds)
+    func `df says what was asked, with fallocate or without`(_ kind: String, _ megabytes: Int)
+        async throws
+    {
+        guard Mounted.canMake(kind) else {
+            return print("SKIPPED: no mkfs.\(kind), or the kernel has no \(kind)")
+        }
+        let disk = try Mounted(kind, megabytes: megabytes)
+        let before = try disk.df()
+        for asked in [50.0, 90] {
+            let options: [String: ParameterValue] = [
+                "path": .string(disk.path), "to": .string("\(Int(asked))%"),
+            ]
+            try await bench.with("disk.fill", options) { held in
+                let (used, effect) = (try disk.df(), try await held.effect())
+                print("\(kind): asked \(asked) %, df says \(used) %: \(effect.seen)")
+                #expect(abs(used - asked) <= 1)
+                #expect(abs(effect.figure("measured") - asked) <= 1)
+                #expect(effect.seen.contains("no fallocate") == (kind == "ext2"))
+                #expect(try disk.run("ls -A $M | grep -v lost+found | wc -l") == "0\n")
+            }
+            let after = try disk.df()
+            #expect(abs(after - before) <= 1, "all of it is free again")
+        }
+        withExtendedLifetime(disk) {}
+    }
+
+    @Test
+    func `a size is taken to the byte, in files with names where that is asked for`() async throws {
+        let disk = try Mounted("tmpfs", megabytes: 64)
+        let options: [String: ParameterValue] = [
+            "path": .string(disk.path), "size": "10MiB", "visible": .boolean(true),
+        ]
+        try await bench.with("disk.fill", options) { held in
+            #expect(held.plan.holder == .journal)
+            #expect(try await held.effect().figure("measured") == Double(10 << 20))
+            #expect(try disk.run("stat -c %s $M/.moonquake_*") == "\(10 << 20)\n")
+            // The file outlives the worker, as a forgotten log would; recovery removes it.
+            kill(try held.worker(), SIGKILL)
+            _ = await held.type.endedEarly(held.plan.undo, bench.kernel)
+            #expect(try disk.run("ls -A $M | wc -l") == "1\n")
+        }
+        #expect(try disk.run("ls -A $M | wc -l") == "0\n")
+        withExtendedLifetime(disk) {}
+    }
+
+    @Test
+    func `a file system is filled to the last byte but for keep_free, and all is back at once`()
+        async throws
+    {
+        let disk = try Mounted("ext4", megabytes: 96)
+        let before = try disk.run("df --output=avail -B1 $M | tail -1")
+        for keep in [0, 8 << 20] {
+            let options: [String: ParameterValue] = [
+                "path": .string(disk.path), "to": "100%", "keep_free": .string("\(keep)B"),
+            ]
+            try await bench.with("disk.fill", options) { held in
+                let left = Double(
+                    try disk.run("df --output=avail -B1 $M | tail -1").filter(\.isNumber)
+                )
+                print("keep_free \(keep): \(left ?? -1) bytes are left")
+                #expect(abs((left ?? -1) - Double(keep)) <= 65536)
+                let worker = try held.worker()
+                kill(worker, SIGKILL)
+                let began = LoadClock.now
+                let isBack = try await eventually {
+                    try disk.run("df --output=avail -B1 $M | tail -1") == before
+                }
+                print("after kill -9 of the worker all was back in \(LoadClock.now - began) s")
+                #expect(isBack && LoadClock.now - began < 1)
+            }
+        }
+        withExtendedLifetime(disk) {}
+    }
+
+    @Test
+    func `links and bind mounts are resolved, and the root and our own state are refused`()
+        async throws
+    {
+        let disk = try Mounted("tmpfs", megabytes: 32)
+        let folder = "/tmp/mql-\(UInt32.random(in: .min ... .max))"
+        #expect(mkdir(folder, 0o700) == 0)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        #expect(symlink(disk.path, "\(folder)/link") == 0)
+        #expect(symlink("/usr", "\(folder)/root") == 0)
+        let root = await bench.refusal(
+            of: "disk.fill",
+            ["path": .string("\(folder)/root"), "size": "1MiB"]
+        )
+        #expect(root.contains("(/usr) is on the root file system"), "\(root)")
+        let state = await bench.refusal(
+            of: "disk.fill",
+            ["path": .string("\(folder)/link"), "size": "1MiB"],
+            stateDirectory: "\(disk.path)/not/yet/there"
+        )
+        #expect(state.contains("holds Moonquake's own state"), "\(state)")
+        let through: [String: ParameterValue] = ["path": .string("\(folder)/link"), "size": "1MiB"]
+        try await bench.with("disk.fill", through, stateDirectory: "/tmp") { _ in
+            let used = try disk.df()
+            #expect(used >= 3)
+        }
+        let io = await bench.refusal(of: "disk.io", ["path": "/usr", "read": "1MB/s"])
+        #expect(io.contains("is on the root file system"), "\(io)")
+        // In the namespace of the mount a bind of it is the same file system.
+        try disk.run("mkdir $M/a && mount --bind $M/a /mnt")
+        let bound = disk.path.split(separator: "/").prefix(3).joined(separator: "/")
+        let allowed: [String: ParameterValue] = ["path": .string("/\(bound)/mnt"), "size": "2MiB"]
+        let before = try disk.df()
+        try await bench.with("disk.fill", allowed) { _ in
+            let used = try disk.df()
+            #expect(used >= before + 5)
+        }
+        withExtendedLifetime(disk) {}
+    }
+
+    @Test
+    func `a journal on the full file system still takes the end of a lease`() async throws {
+        let disk = try Mounted("tmpfs", megabytes: 32)
+        let journals = LinuxJournals(stateDirectory: "\(disk.path)/state")
+        let journal = try journals.create(run: "full")
+        try journal.reserve(4096)
+        let options: [String: ParameterValue] = [
+            "path": .string(disk.path), "to": "100%", "allow_root": .boolean(true),
+        ]
+        try await bench.with("disk.fill", options, stateDirectory: "\(disk.path)/state") { _ in
+            #expect(throws: KernelError.self) {
+                try disk.run("echo x > $M/x && sync $M/x && test -s $M/x")
+            }
+            try journal.append(String(repeating: "x", count: 1000))
+        }
+        try journal.close()
+        #expect(try journals.closedLines(of: "full")[0].count == 1)
+        withExtendedLifetime(disk) {}
+    }
+
+    @Test
+    func `a share of a very large file system is counted in whole bytes`() {
+        let space = FileSystemSpace(
+            folder: "/",
+            device: 1,
+            kind: "ext4",
+            block: 4096,
+            used: 0,
+            available: 1 << 40
+        )
+        #expect(space.bytes(toUse: 0.005) == 5_497_556_992)
+        let huge = FileSystemSpace(
+            folder: "/",
+            device: 1,
+            kind: "xfs",
+            block: 4096,
+            used: 1 << 59,
+            available: 1 << 59
+        )
+        #expect(huge.bytes(toUse: 0.75) == 1 << 58)
+        #expect(huge.bytes(toUse: 0.25) < 0)
+    }
+
+    @Test(arguments: [true, false])
+    func `reading and writing go as fast as asked`(_ isDirect: Bool) async throws {
+        let disk = try Mounted("ext4", megabytes: 96)
+        let options: [String: ParameterValue] = [
+            "path": .string(disk.path), "read": "8MB/s", "write": "4MB/s", "file_size": "16MiB",
+            "direct": .boolean(isDirect),
+        ]
+        try await bench.with("disk.io", options) { held in
+            let worker = try held.worker()
+            func counts() throws -> (read: Double, written: Double, at: Double) {
+                let text = try ProcFile.text("/proc/\(worker)/io") ?? ""
+                let names = ["rchar", "wchar"].map {
+                    Double(ProcessStatus.field($0, of: text) ?? "") ?? .nan
+                }
+                return (names[0], names[1], LoadClock.now)
+            }
+            let before = try counts()
+            try await Task.sleep(for: .seconds(2))
+            let after = try counts()
+            let span = after.at - before.at
+            let (read, written) = (
+                (after.read - before.read) / span, (after.written - before.written) / span
+            )
+            let effect = try await held.effect()
+            print("asked 8 and 4 MB/s (direct \(isDirect)): \(read), \(written): \(effect.seen)")
+            let tolerance = Bench.isTimed ? 0.1 : 0.3
+            #expect(abs(read / 8e6 - 1) <= tolerance && abs(written / 4e6 - 1) <= tolerance)
+            #expect(abs(effect.figure("measured_read") / 8e6 - 1) <= tolerance)
+            #expect(abs(effect.figure("measured_write") / 4e6 - 1) <= tolerance)
+            #expect(try disk.run("ls -A $M | grep -v lost+found | wc -l") == "0\n")
+        }
+        withExtendedLifetime(disk) {}
+    }
+
+    @Test
+    func `a limit of a group holds its reads back, and the former value is restored`() async throws
+    {
+        let disk = try Mounted("ext4", megabytes: 96)
+        let process: GroupedProcess
+        do {
+            process = try GroupedProcess([.io])
+        } catch {
+            return print("SKIPPED: no io controller: \(error)")
+        }
+        let group = try process.group(.io)
+        let device = try #require(try bench.loads.space(at: disk.path).disk)
+        let file = group.version == .v1 ? "blkio.throttle.read_bps_device" : "io.max"
+        let former = group.version == .v1 ? "\(device) 50000000" : "\(device) rbps=50000000"
+        try LinuxControlGroups().write(former, to: file, of: group)
+        let before = try LinuxControlGroups().read(file, of: group)
+        try disk.run("dd if=/dev/urandom of=$M/f bs=1M count=8 2>/dev/null; sync")
+        let options: [String: ParameterValue] = [
+            "path": .string(disk.path), "limit_read": "4MB/s",
+        ]
+        try await bench.with("disk.io", on: process.target, options) { held in
+            #expect(held.plan.holder == .journal)
+            let began = LoadClock.now
+            try Mounted.run(
+                "echo $$ >\(group.folder)/cgroup.procs; "
+                    + "exec dd if=\(disk.path)/f iflag=direct of=/dev/null bs=64k 2>/dev/null"
+            )
+            let took = LoadClock.now - began
+            print("8 MiB under a limit of 4 MB/s were read in \(took) s")
+            #expect(took > 1.5)
+        }
+        #expect(try LinuxControlGroups().read(file, of: group) == before)
+        withExtendedLifetime((disk, process)) {}
+    }
+}
