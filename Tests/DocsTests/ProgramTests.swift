@@ -31,7 +31,9 @@ struct `Documents and the program` {
             let file = folder.appending(path: "example-\(index + 1).\(example.ending)")
             try Data(script.utf8).write(to: file)
             let isGameDay = script.contains("gameday \"")
-            let answer = try await Program.run((isGameDay ? ["gameday"] : []) + ["check", file.path()])
+            let answer = try await Program.run(
+                (isGameDay ? ["gameday"] : []) + ["check", file.path()]
+            )
             #expect(answer.code == 0, "\(answer.error)\n\(script)")
             #expect(!answer.output.contains("note:"), "\(answer.output)\n\(script)")
         }
