@@ -131,7 +131,7 @@ struct `The scrape source` {
         #expect(
             refusal
                 == "metric.scrape: name must be the name of a metric (letters, digits, _ and :; "
-                + "labels go into `labels`), got \"up{job=\\\"x\\\"}\""
+                + "labels go into `labels`), got \"up{job=\"x\"}\""
         )
     }
 }

@@ -135,7 +135,9 @@ enum QuerySelectors {
             while let byte = peek {
                 at += 1
                 if byte == quote { return }
-                if byte == UInt8(ascii: "\\"), quote != UInt8(ascii: "`") { at += 1 }
+                if byte == UInt8(ascii: "\\"), quote != UInt8(ascii: "`"), at < bytes.count {
+                    at += 1
+                }
             }
             isBroken = true
         }
