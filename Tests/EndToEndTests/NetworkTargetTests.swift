@@ -37,8 +37,9 @@ struct NetworkTargetTests {
         as prefix: [String] = []
     ) throws {
         let server = try box.start(
-            prefix + ["/usr/bin/python3", "-c", NetworkFigureTests.echoServer, address, "\(port)"],
-            in: namespace
+            ["nsenter", "--net=/run/netns/\(namespace)", "--"] + prefix + [
+                "/usr/bin/python3", "-c", NetworkFigureTests.echoServer, address, "\(port)",
+            ]
         )
         guard eventually(holds: { server.output.contains("ready") }) else {
             throw SetUpError("no server on \(address):\(port): \(server.errors)")
@@ -53,8 +54,9 @@ struct NetworkTargetTests {
         as prefix: [String] = []
     ) throws -> Bool {
         let client = try box.start(
-            prefix + ["/usr/bin/python3", "-c", NetworkFigureTests.reachable, address, "\(port)"],
-            in: namespace
+            ["nsenter", "--net=/run/netns/\(namespace)", "--"] + prefix + [
+                "/usr/bin/python3", "-c", NetworkFigureTests.reachable, address, "\(port)",
+            ]
         )
         _ = try client.ended()
         return client.output.contains("\(port)")

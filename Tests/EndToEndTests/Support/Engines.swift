@@ -49,9 +49,11 @@ struct Answer {
         output.split(separator: "\n").compactMap { Answer($0) }
     }
 
-    /// When packets began to flow as if nothing was done to them, after a moment: five answers in a row, each at once.
+    /// When packets sent after a moment began to flow as if nothing was done to them: five answers in a row, each at once.
+    ///
+    /// What was under way at that moment may still arrive late, in between.
     static func normalSince(_ moment: Double, in answers: [Answer]) -> Double? {
-        let later = answers.filter { $0.at >= moment }
+        let later = answers.filter { $0.at - $0.tookMs / 1000 >= moment }
         guard later.count >= 5 else { return nil }
         for start in 0...(later.count - 5) {
             let five = later[start..<(start + 5)]
