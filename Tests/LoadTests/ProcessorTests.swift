@@ -25,7 +25,7 @@ struct `Processor load` {
     private func expect(
         _ value: Double,
         near asked: Double,
-        sourceLocation: SourceLocation = #_sourceLocation
+        sourceLocation: Testing.SourceLocation = #_sourceLocation
     ) {
         guard abs(value - asked) > tolerance, others.value > 10 else {
             #expect(abs(value - asked) <= tolerance, sourceLocation: sourceLocation)
