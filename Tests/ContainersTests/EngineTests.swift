@@ -20,6 +20,7 @@ struct `A container engine` {
             packets: LinuxPacketFilter(),
             shaping: LinuxTrafficShaper(worker: ["/bin/false"]),
             requests: LinuxRequestFaults(worker: ["/bin/false"]),
+            names: LinuxNameFaults(responder: ["/bin/false"], lookup: ["/bin/false"]),
             network: LinuxNetwork(),
             host: LinuxHost(),
             time: LinuxTime(),

@@ -26,6 +26,8 @@ final class Bench: Sendable {
             loads: loads,
             packets: LinuxPacketFilter(),
             shaping: LinuxTrafficShaper(worker: []),
+            requests: LinuxRequestFaults(worker: []),
+            names: LinuxNameFaults(responder: [], lookup: []),
             network: LinuxNetwork(),
             host: LinuxHost(),
             time: LinuxTime()

@@ -12,8 +12,11 @@ extension Kernel {
     static let real = Kernel(
         processes: LinuxProcesses(),
         groups: LinuxControlGroups(),
+        loads: LinuxLoads(worker: []),
         packets: LinuxPacketFilter(),
         shaping: LinuxTrafficShaper(worker: []),
+        requests: LinuxRequestFaults(worker: []),
+        names: LinuxNameFaults(responder: [], lookup: []),
         network: LinuxNetwork(),
         host: LinuxHost(),
         time: LinuxTime(),

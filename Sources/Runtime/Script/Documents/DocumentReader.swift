@@ -30,7 +30,7 @@ struct DocumentReader {
             throw error(subject, "name must be a text, got \(name.value.given)", name.line)
         }
         do throws(DefinitionError) {
-            try ExperimentOptions.check(title: title)
+            try ExperimentOptions.check(title: title, of: ExperimentOptions.subject)
         } catch {
             throw error.located(at: place(name.line))
         }

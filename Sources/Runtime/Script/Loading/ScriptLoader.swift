@@ -64,7 +64,7 @@ package struct ScriptLoader: Sendable {
         if let gameDay = session.gameDays.first {
             throw .definition(
                 DefinitionError(
-                    path,
+                    context.file.path,
                     "defines the GameDay \"\(gameDay.definition.name)\": use `moonquake gameday`"
                 ),
                 traceback: ""
