@@ -10,7 +10,7 @@ for folder in Tests/*Tests; do
   mode=--parallel
   [ "$suite" = EndToEndTests ] && mode=--no-parallel
   echo "== $suite"
-  swift test --skip-build "$mode" --filter "$suite\\." 2>&1 || failed+=("$suite")
+  swift test --skip-build "$mode" --filter "^$suite\\." 2>&1 || failed+=("$suite")
 done
 
 if [ ${#failed[@]} -gt 0 ]; then

@@ -286,9 +286,13 @@ fault = {}
 fault.network = {}
 fault.http = {}
 fault.grpc = {}
+fault.dns = {}
 fault.process = {}
 fault.cpu = {}
 fault.memory = {}
+fault.fd = {}
+fault.pid = {}
+fault.clock = {}
 fault.disk = {}
 
 ---@class moonquake.fault.network.latency
@@ -586,11 +590,85 @@ function fault.grpc.error(options) end
 ---@return moonquake.Fault
 function fault.grpc.latency(options) end
 
----@class moonquake.fault.process.pause
----@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
+---@class moonquake.fault.dns.error
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
+---@field answer? "NXDOMAIN"|"SERVFAIL"|"REFUSED" The error: the name is not there, the server failed, or it refused. Default: "NXDOMAIN".
+---@field types? "A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA"|("A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA")[] The types of records; without it, all.
+---@field names string|string[] The names: exactly one (db.test), all below one (*.test), or all (*).
+---@field except? string|string[] Names that are left alone although `names` has them.
+---@field traffic? string The share of the queries that match which is hit, chosen by the seed. Default: "100%".
+---@field user? string|string[] Only queries of these users: names or numeric ids.
+---@field cgroup? string|string[] Only queries of these control groups (v2), those below them included.
+---@field dot? "pass"|"drop"|"reset" What happens to DNS over TLS and QUIC (port 853), which cannot be looked into. Default: "pass".
+---@field method? "auto"|"redirect"|"resolv_conf" How queries come to the fault: redirected by nft, or by an edit of resolv.conf. Default: "auto".
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
 
----Stops a process with SIGSTOP and continues it at the end.
+---Answers DNS queries with an error.
+---@param options moonquake.fault.dns.error
+---@return moonquake.Fault
+function fault.dns.error(options) end
+
+---@class moonquake.fault.dns.spoof
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
+---@field addresses string|string[] What is answered: IPv4 for A, IPv6 for AAAA; a family without any is answered with none.
+---@field ttl? string How long clients may keep the answer; what they keep outlives the fault. Default: "0s".
+---@field names string|string[] The names: exactly one (db.test), all below one (*.test), or all (*).
+---@field except? string|string[] Names that are left alone although `names` has them.
+---@field traffic? string The share of the queries that match which is hit, chosen by the seed. Default: "100%".
+---@field user? string|string[] Only queries of these users: names or numeric ids.
+---@field cgroup? string|string[] Only queries of these control groups (v2), those below them included.
+---@field dot? "pass"|"drop"|"reset" What happens to DNS over TLS and QUIC (port 853), which cannot be looked into. Default: "pass".
+---@field method? "auto"|"redirect"|"resolv_conf"|"hosts" How lookups come to the fault: redirected by nft, or by an edit of resolv.conf or hosts. Default: "auto".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Answers DNS queries for addresses with others.
+---@param options moonquake.fault.dns.spoof
+---@return moonquake.Fault
+function fault.dns.spoof(options) end
+
+---@class moonquake.fault.dns.delay
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
+---@field delay string How late queries go on.
+---@field jitter? string How far the delay varies around that, at most as far as the delay. Default: "0ms".
+---@field types? "A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA"|("A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA")[] The types of records; without it, all.
+---@field names string|string[] The names: exactly one (db.test), all below one (*.test), or all (*).
+---@field except? string|string[] Names that are left alone although `names` has them.
+---@field traffic? string The share of the queries that match which is hit, chosen by the seed. Default: "100%".
+---@field user? string|string[] Only queries of these users: names or numeric ids.
+---@field cgroup? string|string[] Only queries of these control groups (v2), those below them included.
+---@field dot? "pass"|"drop"|"reset" What happens to DNS over TLS and QUIC (port 853), which cannot be looked into. Default: "pass".
+---@field method? "auto"|"redirect"|"resolv_conf" How queries come to the fault: redirected by nft, or by an edit of resolv.conf. Default: "auto".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Lets DNS queries go on to the real resolver late.
+---@param options moonquake.fault.dns.delay
+---@return moonquake.Fault
+function fault.dns.delay(options) end
+
+---@class moonquake.fault.dns.drop
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
+---@field types? "A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA"|("A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA")[] The types of records; without it, all.
+---@field names string|string[] The names: exactly one (db.test), all below one (*.test), or all (*).
+---@field except? string|string[] Names that are left alone although `names` has them.
+---@field traffic? string The share of the queries that match which is hit, chosen by the seed. Default: "100%".
+---@field user? string|string[] Only queries of these users: names or numeric ids.
+---@field cgroup? string|string[] Only queries of these control groups (v2), those below them included.
+---@field dot? "pass"|"drop"|"reset" What happens to DNS over TLS and QUIC (port 853), which cannot be looked into. Default: "pass".
+---@field method? "auto"|"redirect"|"resolv_conf" How queries come to the fault: redirected by nft, or by an edit of resolv.conf. Default: "auto".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Lets DNS queries go unanswered.
+---@param options moonquake.fault.dns.drop
+---@return moonquake.Fault
+function fault.dns.drop(options) end
+
+---@class moonquake.fault.process.pause
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
+---@field method? "signal"|"ptrace" "signal" (SIGSTOP, seen by its parent, undone from the journal) or "ptrace" (the kernel ends it when the agent dies). Default: "signal".
+---@field children? boolean Stop its descendants too. Default: false.
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Stops a process, by SIGSTOP or as its tracer, and continues it at the end.
 ---@param options moonquake.fault.process.pause
 ---@return moonquake.Fault
 function fault.process.pause(options) end
@@ -598,6 +676,7 @@ function fault.process.pause(options) end
 ---@class moonquake.fault.process.kill
 ---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
 ---@field signal? "ABRT"|"HUP"|"INT"|"KILL"|"QUIT"|"SEGV"|"TERM"|"USR1"|"USR2" The signal. Default: "KILL".
+---@field every? string Kill again at this interval while the fault is on: each time what the target's selector matches then, as many as at first.
 ---@field restart? string At rollback: "none", "supervised" (check that a supervisor brought it back), or the arguments of a command that starts it. Default: "none".
 ---@field restart_within? string How long the process may take to be back at rollback. Default: "10s".
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
@@ -627,6 +706,37 @@ function fault.cpu.limit(options) end
 ---@param options moonquake.fault.memory.limit
 ---@return moonquake.Fault
 function fault.memory.limit(options) end
+
+---@class moonquake.fault.fd.exhaust
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
+---@field share? string How full the limit is made: at 95%, the last 5% of the limit can still be opened. Default: "100%".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Has a process run out of file descriptors, by its own limit.
+---@param options moonquake.fault.fd.exhaust
+---@return moonquake.Fault
+function fault.fd.exhaust(options) end
+
+---@class moonquake.fault.pid.exhaust
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
+---@field share? string How full the limit is made: at 95%, the last 5% of the limit can still be used. Default: "100%".
+---@field scope? "cgroup"|"user" Which limit: "cgroup" (pids.max of the target's group) or "user" (its RLIMIT_NPROC). Default: "cgroup".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Takes the places for new processes and threads of a target's control group or user.
+---@param options moonquake.fault.pid.exhaust
+---@return moonquake.Fault
+function fault.pid.exhaust(options) end
+
+---@class moonquake.fault.clock.skew
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
+---@field offset string How far the service's clock is off: ahead, or behind with a minus, at most ten years.
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Shifts the wall clock of a service that was started by `moonquake wrap`.
+---@param options moonquake.fault.clock.skew
+---@return moonquake.Fault
+function fault.clock.skew(options) end
 
 ---@class moonquake.fault.cpu.stress
 ---@field target moonquake.Target What to hit: target.host, target.process, target.container, target.systemd.
@@ -721,6 +831,28 @@ function fault.noop(options) end
 ---@param title string 1 to 200 characters.
 ---@return fun(options: moonquake.experiment): moonquake.Experiment
 function experiment(title) end
+
+---@class moonquake.param What `--param` may set.
+---@field type "string"|"boolean"|"integer"|"number"|"duration"|"percent"|"size"|"rate" The type; a value of another type is refused.
+---@field default? string|number The value without `--param`; without a default the parameter must be given.
+---@field choices? string|string[] The only values that are allowed.
+---@field help? string What it is for.
+
+---Declares what `--param` may set, and returns the values by name.
+---@param declarations table<string, moonquake.param>
+---@return table<string, string|number|boolean> values
+function params(declarations) end
+
+---The value of a variable of the environment; an error when it is not set.
+---@param name string
+---@param default? string The value when it is not set.
+---@return string value
+function env(name, default) end
+
+---The value of a variable of the environment that is masked in everything that is written.
+---@param name string
+---@return string value
+function secret(name) end
 
 notify = {}
 
