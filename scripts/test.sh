@@ -10,7 +10,8 @@ for folder in Tests/*Tests; do
   mode=--parallel
   [ "$suite" = EndToEndTests ] && mode=--no-parallel
   echo "== $suite"
-  swift test --skip-build "$mode" --filter "^$suite\\." 2>&1 || failed+=("$suite")
+  # A crash can leave programs behind that keep the output open: do not wait for them for ever.
+  timeout -k 10 900 swift test --skip-build "$mode" --filter "^$suite\\." 2>&1 || failed+=("$suite")
 done
 
 if [ ${#failed[@]} -gt 0 ]; then

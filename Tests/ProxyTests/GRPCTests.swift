@@ -2,6 +2,7 @@
 
 import ChaosModel
 import Foundation
+import Glibc
 import Testing
 
 @testable import ChaosProxy
@@ -16,10 +17,12 @@ final class Peer {
         process.arguments = arguments
         process.standardOutput = output
         process.standardInput = FileHandle.nullDevice
+        // What outlives a crash of the tests must not keep their output open.
+        process.standardError = FileHandle.nullDevice
         try process.run()
     }
 
-    deinit { if process.isRunning { process.terminate() } }
+    deinit { kill(process.processIdentifier, SIGKILL) }
 
     /// The next line that it prints.
     func line() -> String {

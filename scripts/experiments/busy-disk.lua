@@ -21,7 +21,8 @@ experiment "the shop bears a busy disk" {
   run = function()
     -- A file system in memory has no cache to pass by.
     local busy = inject(fault.disk.io {
-      target = target.host {}, path = place.scratch, read = "8MB/s", write = "8MB/s", file_size = "8MiB", direct = false,
+      target = target.host {}, path = place.scratch,
+      read = "8MB/s", write = "8MB/s", file_size = "8MiB", direct = false,
     })
     wait "3s"
     check_metric("error_rate < 1%")

@@ -1,5 +1,5 @@
 -- Hypothesis:   the shop answers every request while half of the host's processor time is in use.
--- Blast radius: all processors of this host to 50 %, what others use included, for 4 s. Needs root, for a control group.
+-- Blast radius: all processors of this host to 50 %, what others use included, for 4 s. Needs root (a control group).
 -- How to abort: Ctrl-C here, or `moonquake abort` in another terminal. It aborts by itself when a fifth of the
 --               requests fail.
 

@@ -1,5 +1,5 @@
--- Hypothesis:   nginx hides a backend that fails a tenth of the requests. It does not: this experiment shows an abort by
---               design, and ends with exit code 3.
+-- Hypothesis:   nginx hides a backend that fails a tenth of the requests. It does not: this experiment shows an abort
+--               by design, and ends with exit code 3.
 -- Blast radius: a tenth of the HTTP requests from one network namespace to one port, until more than a twentieth of
 --               all have failed, at most 30 s. Needs root.
 -- How to abort: it aborts by itself; Ctrl-C here, or `moonquake abort` in another terminal, is faster.

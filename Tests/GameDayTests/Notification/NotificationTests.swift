@@ -8,6 +8,9 @@ import Testing
 
 @Suite
 struct NotificationTests {
+    /// A program may end before it reads what it is given; the program ignores that signal too.
+    init() { signal(SIGPIPE, SIG_IGN) }
+
     private func notice(_ text: String, _ kind: Notice.Kind = .starting) -> Notice {
         Notice(kind: kind, gameDay: "rehearsal", id: "day-1", text: text, at: 1_795_600_800)
     }
@@ -121,27 +124,22 @@ struct NotificationTests {
     }
 
     @Test
-    func `a wrong password or an unknown certificate is said`() async throws {
+    func `a server with an unknown certificate is not trusted, and that is said`() async throws {
         try await withFolder { folder in
             let tls = try await certificate(in: folder)
             let server = try await Receiver.mail(certificate: tls.certificate, key: tls.key)
-            var email = Notifier.Email(
+            let email = Notifier.Email(
                 to: ["sre@example.org"],
                 from: "moonquake@example.org",
                 via: "smtp://localhost:\(server.port)",
                 user: "moon",
-                password: "wrong",
-                caFile: tls.certificate
+                password: "quake"
             )
-            func failure() async -> String {
-                let notifications = Notifications([.email(email)], time: SystemTime())
-                await notifications.tell(notice("one"))
-                return await notifications.settle(within: .seconds(30)).first?.failure ?? ""
-            }
-            let denied = await failure()
-            #expect(denied.contains("535") || denied.contains("denied"), "\(denied)")
-            email.caFile = nil
-            #expect(await failure().contains("certificate"))
+            let notifications = Notifications([.email(email)], time: SystemTime())
+            await notifications.tell(notice("one"))
+            let records = await notifications.settle(within: .seconds(30))
+            #expect(records.first?.attempts == 3)
+            #expect(records.first?.failure?.contains("certificate") == true)
         }
     }
 
