@@ -91,7 +91,8 @@ struct `Memory load` {
             let most = Double(highest.withLock { $0 }) / Double(128 << 20) * 100
             print("asked 80 % of 128 MiB: \(share) %, the fault says \(said) %, at most \(most) %")
             #expect(abs(share - 80) <= 1 && abs(said - 80) <= 1)
-            #expect(most <= 80.05)
+            // The kernel counts a group in batches of 64 pages for each processor.
+            #expect(most <= 80.4)
         }
         isOver.withLock { $0 = true }
         withExtendedLifetime(process) {}

@@ -284,9 +284,9 @@ function metric.lua(options) end
 
 fault = {}
 fault.network = {}
+fault.dns = {}
 fault.http = {}
 fault.grpc = {}
-fault.dns = {}
 fault.process = {}
 fault.cpu = {}
 fault.memory = {}
@@ -460,6 +460,78 @@ function fault.network.bandwidth(options) end
 ---@return moonquake.Fault
 function fault.network.partition(options) end
 
+---@class moonquake.fault.dns.error
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
+---@field answer? "NXDOMAIN"|"SERVFAIL"|"REFUSED" The error: the name is not there, the server failed, or it refused. Default: "NXDOMAIN".
+---@field types? "A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA"|("A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA")[] The types of records; without it, all.
+---@field names string|string[] The names: exactly one (db.test), all below one (*.test), or all (*).
+---@field except? string|string[] Names that are left alone although `names` has them.
+---@field traffic? string The share of the queries that match which is hit, chosen by the seed. Default: "100%".
+---@field user? string|string[] Only queries of these users: names or numeric ids.
+---@field cgroup? string|string[] Only queries of these control groups (v2), those below them included.
+---@field dot? "pass"|"drop"|"reset" What happens to DNS over TLS and QUIC (port 853), which cannot be looked into. Default: "pass".
+---@field method? "auto"|"redirect"|"resolv_conf" How queries come to the fault: redirected by nft, or by an edit of resolv.conf. Default: "auto".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Answers DNS queries with an error.
+---@param options moonquake.fault.dns.error
+---@return moonquake.Fault
+function fault.dns.error(options) end
+
+---@class moonquake.fault.dns.spoof
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
+---@field addresses string|string[] What is answered: IPv4 for A, IPv6 for AAAA; a family without any is answered with none.
+---@field ttl? string How long clients may keep the answer; what they keep outlives the fault. Default: "0s".
+---@field names string|string[] The names: exactly one (db.test), all below one (*.test), or all (*).
+---@field except? string|string[] Names that are left alone although `names` has them.
+---@field traffic? string The share of the queries that match which is hit, chosen by the seed. Default: "100%".
+---@field user? string|string[] Only queries of these users: names or numeric ids.
+---@field cgroup? string|string[] Only queries of these control groups (v2), those below them included.
+---@field dot? "pass"|"drop"|"reset" What happens to DNS over TLS and QUIC (port 853), which cannot be looked into. Default: "pass".
+---@field method? "auto"|"redirect"|"resolv_conf"|"hosts" How lookups come to the fault: redirected by nft, or by an edit of resolv.conf or hosts. Default: "auto".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Answers DNS queries for addresses with others.
+---@param options moonquake.fault.dns.spoof
+---@return moonquake.Fault
+function fault.dns.spoof(options) end
+
+---@class moonquake.fault.dns.delay
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
+---@field delay string How late queries go on.
+---@field jitter? string How far the delay varies around that, at most as far as the delay. Default: "0ms".
+---@field types? "A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA"|("A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA")[] The types of records; without it, all.
+---@field names string|string[] The names: exactly one (db.test), all below one (*.test), or all (*).
+---@field except? string|string[] Names that are left alone although `names` has them.
+---@field traffic? string The share of the queries that match which is hit, chosen by the seed. Default: "100%".
+---@field user? string|string[] Only queries of these users: names or numeric ids.
+---@field cgroup? string|string[] Only queries of these control groups (v2), those below them included.
+---@field dot? "pass"|"drop"|"reset" What happens to DNS over TLS and QUIC (port 853), which cannot be looked into. Default: "pass".
+---@field method? "auto"|"redirect"|"resolv_conf" How queries come to the fault: redirected by nft, or by an edit of resolv.conf. Default: "auto".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Lets DNS queries go on to the real resolver late.
+---@param options moonquake.fault.dns.delay
+---@return moonquake.Fault
+function fault.dns.delay(options) end
+
+---@class moonquake.fault.dns.drop
+---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
+---@field types? "A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA"|("A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA")[] The types of records; without it, all.
+---@field names string|string[] The names: exactly one (db.test), all below one (*.test), or all (*).
+---@field except? string|string[] Names that are left alone although `names` has them.
+---@field traffic? string The share of the queries that match which is hit, chosen by the seed. Default: "100%".
+---@field user? string|string[] Only queries of these users: names or numeric ids.
+---@field cgroup? string|string[] Only queries of these control groups (v2), those below them included.
+---@field dot? "pass"|"drop"|"reset" What happens to DNS over TLS and QUIC (port 853), which cannot be looked into. Default: "pass".
+---@field method? "auto"|"redirect"|"resolv_conf" How queries come to the fault: redirected by nft, or by an edit of resolv.conf. Default: "auto".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Lets DNS queries go unanswered.
+---@param options moonquake.fault.dns.drop
+---@return moonquake.Fault
+function fault.dns.drop(options) end
+
 ---@class moonquake.fault.http.latency
 ---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field delay string How much later an answer begins; its bytes then come as fast as ever.
@@ -589,78 +661,6 @@ function fault.grpc.error(options) end
 ---@param options moonquake.fault.grpc.latency
 ---@return moonquake.Fault
 function fault.grpc.latency(options) end
-
----@class moonquake.fault.dns.error
----@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
----@field answer? "NXDOMAIN"|"SERVFAIL"|"REFUSED" The error: the name is not there, the server failed, or it refused. Default: "NXDOMAIN".
----@field types? "A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA"|("A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA")[] The types of records; without it, all.
----@field names string|string[] The names: exactly one (db.test), all below one (*.test), or all (*).
----@field except? string|string[] Names that are left alone although `names` has them.
----@field traffic? string The share of the queries that match which is hit, chosen by the seed. Default: "100%".
----@field user? string|string[] Only queries of these users: names or numeric ids.
----@field cgroup? string|string[] Only queries of these control groups (v2), those below them included.
----@field dot? "pass"|"drop"|"reset" What happens to DNS over TLS and QUIC (port 853), which cannot be looked into. Default: "pass".
----@field method? "auto"|"redirect"|"resolv_conf" How queries come to the fault: redirected by nft, or by an edit of resolv.conf. Default: "auto".
----@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
-
----Answers DNS queries with an error.
----@param options moonquake.fault.dns.error
----@return moonquake.Fault
-function fault.dns.error(options) end
-
----@class moonquake.fault.dns.spoof
----@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
----@field addresses string|string[] What is answered: IPv4 for A, IPv6 for AAAA; a family without any is answered with none.
----@field ttl? string How long clients may keep the answer; what they keep outlives the fault. Default: "0s".
----@field names string|string[] The names: exactly one (db.test), all below one (*.test), or all (*).
----@field except? string|string[] Names that are left alone although `names` has them.
----@field traffic? string The share of the queries that match which is hit, chosen by the seed. Default: "100%".
----@field user? string|string[] Only queries of these users: names or numeric ids.
----@field cgroup? string|string[] Only queries of these control groups (v2), those below them included.
----@field dot? "pass"|"drop"|"reset" What happens to DNS over TLS and QUIC (port 853), which cannot be looked into. Default: "pass".
----@field method? "auto"|"redirect"|"resolv_conf"|"hosts" How lookups come to the fault: redirected by nft, or by an edit of resolv.conf or hosts. Default: "auto".
----@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
-
----Answers DNS queries for addresses with others.
----@param options moonquake.fault.dns.spoof
----@return moonquake.Fault
-function fault.dns.spoof(options) end
-
----@class moonquake.fault.dns.delay
----@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
----@field delay string How late queries go on.
----@field jitter? string How far the delay varies around that, at most as far as the delay. Default: "0ms".
----@field types? "A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA"|("A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA")[] The types of records; without it, all.
----@field names string|string[] The names: exactly one (db.test), all below one (*.test), or all (*).
----@field except? string|string[] Names that are left alone although `names` has them.
----@field traffic? string The share of the queries that match which is hit, chosen by the seed. Default: "100%".
----@field user? string|string[] Only queries of these users: names or numeric ids.
----@field cgroup? string|string[] Only queries of these control groups (v2), those below them included.
----@field dot? "pass"|"drop"|"reset" What happens to DNS over TLS and QUIC (port 853), which cannot be looked into. Default: "pass".
----@field method? "auto"|"redirect"|"resolv_conf" How queries come to the fault: redirected by nft, or by an edit of resolv.conf. Default: "auto".
----@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
-
----Lets DNS queries go on to the real resolver late.
----@param options moonquake.fault.dns.delay
----@return moonquake.Fault
-function fault.dns.delay(options) end
-
----@class moonquake.fault.dns.drop
----@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
----@field types? "A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA"|("A"|"NS"|"CNAME"|"SOA"|"PTR"|"MX"|"TXT"|"AAAA"|"SRV"|"NAPTR"|"DS"|"DNSKEY"|"TLSA"|"SVCB"|"HTTPS"|"ANY"|"CAA")[] The types of records; without it, all.
----@field names string|string[] The names: exactly one (db.test), all below one (*.test), or all (*).
----@field except? string|string[] Names that are left alone although `names` has them.
----@field traffic? string The share of the queries that match which is hit, chosen by the seed. Default: "100%".
----@field user? string|string[] Only queries of these users: names or numeric ids.
----@field cgroup? string|string[] Only queries of these control groups (v2), those below them included.
----@field dot? "pass"|"drop"|"reset" What happens to DNS over TLS and QUIC (port 853), which cannot be looked into. Default: "pass".
----@field method? "auto"|"redirect"|"resolv_conf" How queries come to the fault: redirected by nft, or by an edit of resolv.conf. Default: "auto".
----@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
-
----Lets DNS queries go unanswered.
----@param options moonquake.fault.dns.drop
----@return moonquake.Fault
-function fault.dns.drop(options) end
 
 ---@class moonquake.fault.process.pause
 ---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
