@@ -10,12 +10,13 @@ package enum PolicyFiles {
         TrustedEnvironment.variable("MOONQUAKE_POLICY") ?? "/etc/moonquake/policy.json"
     }
 
-    /// The user's policy; nil for who has no home.
+    /// The user's policy; nil for who has no home, or whose `HOME` is one of somebody else that they may not enter.
     package static var user: String? {
-        let folder =
-            getenv("XDG_CONFIG_HOME").map { String(cString: $0) }
-            ?? getenv("HOME").map { String(cString: $0) + "/.config" }
-        return folder.map { $0 + "/moonquake/policy.json" }
+        if let folder = getenv("XDG_CONFIG_HOME") {
+            return String(cString: folder) + "/moonquake/policy.json"
+        }
+        guard let home = getenv("HOME"), access(home, X_OK) == 0 else { return nil }
+        return String(cString: home) + "/.config/moonquake/policy.json"
     }
 
     /// The host's policy: an open one when there is no file.
