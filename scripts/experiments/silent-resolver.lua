@@ -14,10 +14,11 @@ experiment "the shop survives a silent resolver" {
     recovery = "10s",
     metrics  = {
       error_rate = metric.http {
-        url = place.web_shop, netns = place.web, rate = "10/s", below = "1%", abort_above = "20%",
+        url = place.web_shop, netns = place.web, rate = "10/s", timeout = "3s", below = "1%", abort_above = "20%",
       },
       p95 = metric.http {
-        url = place.web_shop, netns = place.web, rate = "10/s", measure = "p95", below = "1800ms",
+        url = place.web_shop, netns = place.web, rate = "10/s", timeout = "3s",
+        measure = "p95", below = "1800ms",
       },
     },
   },
