@@ -36,7 +36,8 @@ struct TargetsCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let entries = kind == nil ? try await overview() : try await chosen()
+        let entries: [Entry]
+        if kind == nil { entries = try await overview() } else { entries = try await chosen() }
         if json {
             Console.output(try WireJSON.pretty(entries))
         } else {
@@ -68,7 +69,7 @@ struct TargetsCommand: AsyncParsableCommand {
         var values = try given(for: kind)
         if options.isEmpty {
             guard let everything = Self.everything(kind) else {
-                return kind == .netns ? try namespaces() : try processes()
+                return try kind == .netns ? namespaces() : processes()
             }
             values = everything
         }

@@ -164,7 +164,7 @@ package actor Agent {
             bootID: (try? kernel.host.bootID()) ?? "",
             leftovers: leftovers,
             settled: try settled(of: hello.run),
-            policy: policy
+            policy: policy.isOpen ? nil : policy
         )
     }
 
