@@ -45,7 +45,9 @@ package struct DockerEngines: ContainerPort {
     ) async throws(KernelError) -> Answer? {
         let operation = "ask the container engine at \(socket)"
         do {
-            let request = HTTPClientRequest(url: Self.url(socket, Self.version + path))
+            var request = HTTPClientRequest(url: Self.url(socket, Self.version + path))
+            // A socket has no host name, and Podman refuses a request without one.
+            request.headers.add(name: "Host", value: "localhost")
             let limit = TimeAmount.milliseconds(Int64(patience.inMilliseconds))
             let response = try await HTTPClient.shared.execute(request, timeout: limit)
             let body = try await response.body.collect(upTo: Self.mostBytes)
