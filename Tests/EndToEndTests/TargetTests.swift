@@ -77,24 +77,37 @@ struct TargetTests {
         }
     }
 
+    /// Runs `moonquake targets`, which has no state directory.
+    private func targets(_ box: Sandbox, _ arguments: String...) throws -> Listed {
+        let program = try box.start([Moonquake.path, "targets"] + arguments)
+        let code = try program.ended()
+        return Listed(code: code, output: program.output, errors: program.errors)
+    }
+
+    private struct Listed {
+        let code: Int32
+        let output: String
+        let errors: String
+    }
+
     @Test
     func `targets lists what matches, with what is protected`() throws {
         try Sandbox.with { box in
             let sleeper = try box.sleeper()
-            let one = try box.moonquake("targets", "process", "pid=\(sleeper.pid)")
+            let one = try targets(box, "process", "pid=\(sleeper.pid)")
             #expect(one.code == 0, "\(one.errors)")
             #expect(one.output.contains("process   sleep"), "\(one.output)")
             #expect(one.output.contains("\(sleeper.pid)"))
-            let json = try box.moonquake("targets", "process", "pid=1", "--json")
+            let json = try targets(box, "process", "pid=1", "--json")
             #expect(json.output.contains("\"protected\" : \"pid 1\""), "\(json.output)")
-            let none = try box.moonquake("targets", "process", "name=nobody-has-this-name")
+            let none = try targets(box, "process", "name=nobody-has-this-name")
             #expect(none.code == 0 && none.output.isEmpty)
-            let wrong = try box.moonquake("targets", "proces")
+            let wrong = try targets(box, "proces")
             #expect(wrong.code == 2)
             #expect(wrong.errors.contains("did you mean \"process\""), "\(wrong.errors)")
-            let everything = try box.moonquake("targets", "process", "count=1")
+            let everything = try targets(box, "process", "count=1")
             #expect(everything.code == 2, "an empty selector is refused")
-            #expect(try box.moonquake("targets").output.contains("host"))
+            #expect(try targets(box).output.contains("host"))
         }
     }
 

@@ -46,8 +46,8 @@ package struct DockerEngines: ContainerPort {
         let operation = "ask the container engine at \(socket)"
         do {
             var request = HTTPClientRequest(url: Self.url(socket, Self.version + path))
-            // The URL of a socket has no host, and an HTTP/1.1 server must refuse a request without one.
-            request.headers.replaceOrAdd(name: "host", value: "localhost")
+            // A socket has no host name, and Podman refuses a request without one.
+            request.headers.add(name: "Host", value: "localhost")
             let limit = TimeAmount.milliseconds(Int64(patience.inMilliseconds))
             let response = try await HTTPClient.shared.execute(request, timeout: limit)
             let body = try await response.body.collect(upTo: Self.mostBytes)

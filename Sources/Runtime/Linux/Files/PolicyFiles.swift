@@ -10,13 +10,16 @@ package enum PolicyFiles {
         TrustedEnvironment.variable("MOONQUAKE_POLICY") ?? "/etc/moonquake/policy.json"
     }
 
-    /// The user's policy; nil for who has no home, or whose `HOME` is one of somebody else that they may not enter.
+    /// The user's policy; nil for who has no home, or somebody else's: setpriv(1) and su(1) leave `HOME` as it was.
     package static var user: String? {
-        if let folder = getenv("XDG_CONFIG_HOME") {
-            return String(cString: folder) + "/moonquake/policy.json"
-        }
-        guard let home = getenv("HOME"), access(home, X_OK) == 0 else { return nil }
-        return String(cString: home) + "/.config/moonquake/policy.json"
+        let file = "/moonquake/policy.json"
+        if let folder = getenv("XDG_CONFIG_HOME") { return String(cString: folder) + file }
+        guard let home = getenv("HOME").map({ String(cString: $0) }) else { return nil }
+        var status = stat()
+        guard stat(home, &status) == 0,
+            status.st_uid == geteuid() || access(home, X_OK) == 0
+        else { return nil }
+        return "\(home)/.config" + file
     }
 
     /// The host's policy: an open one when there is no file.
