@@ -111,7 +111,7 @@ struct `Rehearsing a body` {
             "abort_if('p99 > 5')",
             "abort_if: needs a unit: write \"5s\", got the bare number 5 (x.lua:2)"
         ),
-        ("wait '1s' inject(fault.gpu.stress {})", "fault.gpu: unknown (x.lua:2)"),
+        ("wait '1s' inject(fault.weather.rain {})", "fault.weather: unknown (x.lua:2)"),
     ])
     func `a condition must fit what is watched`(call: String, message: String) async throws {
         let metrics =

@@ -118,9 +118,12 @@ package struct LinuxProcesses: ProcessPort {
 
     package func tracer(of process: ProcessIdentity) throws(KernelError) -> Int32? {
         guard let text = try ProcFile.text("/proc/\(process.pid)/status"), try isThere(process),
-            let field = ProcessStatus.field("TracerPid", of: text), let pid = Int32(field)
+            let field = ProcessStatus.field("TracerPid", of: text), let thread = Int32(field),
+            thread != 0
         else { return nil }
-        return pid == 0 ? nil : pid
+        // It is the thread that traces; a person knows its process.
+        let tracer = try ProcFile.text("/proc/\(thread)/status")
+        return tracer.flatMap { ProcessStatus.field("Tgid", of: $0) }.flatMap { Int32($0) } ?? thread
     }
 
     package func fileLimit(of process: ProcessIdentity) throws(KernelError) -> FileLimit? {
