@@ -3,4 +3,5 @@
 # Usage: bench/run.sh [PROGRAM]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-exec python3 bench/bench.py "${1:-.build/release/moonquake}"
+python3 bench/bench.py "${1:-.build/release/moonquake}"
+python3 bench/network.py "${1:-.build/release/moonquake}"

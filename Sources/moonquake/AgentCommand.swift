@@ -68,7 +68,7 @@ extension AgentEvent {
     fileprivate var endsAgent: Bool {
         switch self {
         case .aborted, .orphaned: true
-        case .expired, .targetGone, .endedEarly: false
+        case .expired, .targetGone, .endedEarly, .noted: false
         }
     }
 }

@@ -22,6 +22,11 @@ struct ExperimentTests {
         Expected(file: "redis-restart", faults: ["process.kill"]),
         Expected(file: "cache-partition", faults: ["network.partition"]),
         Expected(file: "slow-cache", faults: ["network.latency"]),
+        Expected(file: "lossy-cache", faults: ["network.loss"]),
+        Expected(file: "doubled-packets", faults: ["network.duplicate"]),
+        Expected(file: "corrupted-packets", faults: ["network.corrupt"]),
+        Expected(file: "reordered-packets", faults: ["network.reorder"]),
+        Expected(file: "narrow-cache", faults: ["network.bandwidth"]),
         Expected(file: "one-way-partition", faults: ["network.partition"]),
         Expected(
             file: "backend-partition",

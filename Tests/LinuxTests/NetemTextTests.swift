@@ -259,7 +259,7 @@ struct NetemTextTests {
     @Test
     func `what netem cannot do is said`() {
         func obstacle(_ impairment: Impairment) -> String? {
-            NetemBackend().obstacle(
+            NetemBackend.obstacle(
                 to: ShapingRules(
                     name: "moonquake_x",
                     pass: [],

@@ -130,6 +130,7 @@ struct `The wire between runner and agent` {
         let events: [AgentEvent] = [
             .expired(revert), .aborted(reason: "an operator", [revert]), .orphaned([revert]),
             .targetGone(LeaseID("l1"), "it ended"),
+            .noted(LeaseID("l1"), "db.test is also 10.9.0.4"),
             .endedEarly(LeaseID("l1"), "its worker was killed"),
         ]
         for event in events {

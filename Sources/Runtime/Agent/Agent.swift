@@ -12,7 +12,7 @@ import ChaosTargets
 package actor Agent {
     /// A fault on one target.
     struct Lease {
-        let order: RevertOrder
+        var order: RevertOrder
         let injection: Task<InjectionResult, Never>
         var isSettled = false
         var revert: Task<RevertRecord, Never>?
@@ -23,6 +23,8 @@ package actor Agent {
         var repetition: LeaseID?
         /// The order it comes from.
         var spec: FaultSpec?
+        /// Looks after the fault while it is on.
+        var following: Task<Void, Never>?
     }
 
     typealias InjectionResult = Result<LeaseRecord, FaultError>

@@ -40,7 +40,7 @@ extension Agent {
                 fault,
                 call.spec,
                 target,
-                lease: LeaseID("planned"),
+                lease: Self.previewLease,
                 seed: call.seed
             )
             planned.append(
@@ -54,6 +54,9 @@ extension Agent {
         }
         return PlanReply(candidates: candidates.count, targets: planned)
     }
+
+    /// The lease of plans that nothing follows.
+    private static var previewLease: LeaseID { LeaseID("planned") }
 
     /// What matches now.
     func candidates(for spec: FaultSpec) async throws(AgentFailure) -> [Candidate] {
@@ -97,7 +100,8 @@ extension Agent {
         let context = PlanContext(
             lease: lease,
             protectedEndpoints: greeting?.protectedEndpoints ?? [],
-            seed: seed
+            seed: seed,
+            isPreview: lease == Self.previewLease
         )
         do throws(FaultError) {
             return try await fault.plan(target, context, kernel)
@@ -140,6 +144,8 @@ extension Agent {
             }
         }
         await startRepeating(fault, call.spec, seed: call.seed, leases: made)
+        // Only now, so that no target waits for the measuring of another.
+        for lease in made { startFollowing(lease.lease, fault) }
         return made
     }
 

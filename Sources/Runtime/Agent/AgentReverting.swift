@@ -13,13 +13,36 @@ extension Agent {
         let newestFirst = order.reversed().filter(wanted.contains)
         let settled = newestFirst.filter { leases[$0]?.isSettled == true }
         let beingMade = newestFirst.filter { leases[$0]?.isSettled != true }
+        let orders = leases.mapValues(\.order)
         var records: [RevertRecord] = []
         for lease in settled + beingMade {
             guard let task = revertTask(of: lease) else { continue }
             records.append(await task.value)
         }
-        return records
+        return await measured(records, orders)
     }
+
+    /// The records with what is measured after; only now, so that no fault waits for the measuring of another.
+    private func measured(
+        _ records: [RevertRecord],
+        _ orders: [LeaseID: RevertOrder]
+    ) async -> [RevertRecord] {
+        let kernel = kernel
+        return await withTaskGroup(of: (Int, RevertRecord).self) { group in
+            var measured = records
+            for (index, record) in records.enumerated() {
+                if index >= Self.measuredAtOnce, let done = await group.next() {
+                    measured[done.0] = done.1
+                }
+                guard let order = orders[record.lease] else { continue }
+                group.addTask { (index, await order.measured(record, on: kernel)) }
+            }
+            for await (index, record) in group { measured[index] = record }
+            return measured
+        }
+    }
+
+    private static let measuredAtOnce = 64
 
     /// The task that puts a lease back, started once.
     private func revertTask(of id: LeaseID) -> Task<RevertRecord, Never>? {
@@ -33,9 +56,12 @@ extension Agent {
     private func carryOut(_ lease: Lease) async -> RevertRecord {
         if !lease.isSettled { _ = await lease.injection.value }
         lease.timer?.cancel()
-        for watch in leases[lease.order.lease]?.watches ?? [] { watch.cancel() }
-        let repeated = await endRepeating(lease)
-        var record = await lease.order.carryOut(on: kernel)
+        let current = leases[lease.order.lease] ?? lease
+        for watch in current.watches { watch.cancel() }
+        // Not waited for: it may be asking a name server that does not answer.
+        current.following?.cancel()
+        let repeated = await endRepeating(current)
+        var record = await current.order.carryOut(on: kernel)
         record.effect?.figures += repeated.figures
         if let problem = repeated.problem { record.effect?.seen += "; once it failed: \(problem)" }
         // The fault is back whether or not that can be written down; the next recovery would find the same.
@@ -93,6 +119,37 @@ extension Agent {
         leases[lease]?.watches.append(target)
     }
 
+    /// Looks after a fault while it is on, as often as it asks for.
+    func startFollowing(_ lease: LeaseID, _ fault: FaultInstance) {
+        guard let order = leases[lease]?.order else { return }
+        let (kernel, time) = (kernel, clock)
+        leases[lease]?.following = Task { [weak self] in
+            var undo = order.undo
+            while !Task.isCancelled {
+                do throws(FaultError) {
+                    guard let next = try await fault.followUp(undo, kernel) else { return }
+                    undo = next.undo
+                    guard await self?.followed(lease, next) == true, let again = next.again else {
+                        return
+                    }
+                    if again > .zero, (try? await time.sleep(for: again)) == nil { return }
+                } catch {
+                    let seen = "\(order.fault.descriptor.name) is no longer looked after: \(error)"
+                    await self?.tell(.noted(lease, seen), of: lease)
+                    return
+                }
+            }
+        }
+    }
+
+    /// Keeps what a follow-up found; false when the lease is over or about to be.
+    private func followed(_ lease: LeaseID, _ next: FollowUp<ParameterValue>) -> Bool {
+        guard leases[lease] != nil, leases[lease]?.revert == nil else { return false }
+        leases[lease]?.order.undo = next.undo
+        if let seen = next.seen { emit(.noted(lease, seen)) }
+        return true
+    }
+
     private func tell(_ event: AgentEvent, of lease: LeaseID) {
         guard leases[lease] != nil, leases[lease]?.revert == nil else { return }
         emit(event)
@@ -107,7 +164,9 @@ extension Agent {
     }
 
     private func expire(_ lease: LeaseID) async {
-        guard leases[lease]?.revert == nil, let task = revertTask(of: lease) else { return }
-        emit(.expired(await task.value))
+        guard let order = leases[lease]?.order, leases[lease]?.revert == nil,
+            let task = revertTask(of: lease)
+        else { return }
+        emit(.expired(await order.measured(await task.value, on: kernel)))
     }
 }

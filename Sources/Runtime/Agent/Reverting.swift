@@ -26,6 +26,17 @@ struct RevertOrder: Sendable {
         )
     }
 
+    /// The record with what could be measured once all else was put back too.
+    func measured(_ record: RevertRecord, on kernel: Kernel) async -> RevertRecord {
+        guard record.outcome == .reverted, let after = await fault.measureAfter(undo, kernel) else {
+            return record
+        }
+        var record = record
+        record.seen += "; \(after.seen)"
+        record.effect?.figures += after.figures
+        return record
+    }
+
     private func putBack(on kernel: Kernel) async -> (RevertOutcome, String) {
         do throws(FaultError) {
             try await fault.revert(undo, kernel)

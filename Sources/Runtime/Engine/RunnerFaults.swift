@@ -267,6 +267,8 @@ extension Runner {
             )
         case .targetGone(let lease, let seen):
             emit(.warning, "lease \(lease): \(seen)")
+        case .noted(let lease, let seen):
+            emit(.warning, "lease \(lease): \(seen)")
         case .endedEarly(let lease, let seen):
             let text = record.noteEnd(of: lease, seen, at: surroundings.time.now)
             emit(.warning, text)

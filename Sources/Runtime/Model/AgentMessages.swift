@@ -342,6 +342,8 @@ package enum AgentEvent: Sendable, Hashable {
     case orphaned([RevertRecord])
     /// The target of a lease ended while the fault was on.
     case targetGone(LeaseID, String)
+    /// Something is to be told of a lease that goes on.
+    case noted(LeaseID, String)
     /// A fault ended by itself before it was put back: what carried it was killed.
     case endedEarly(LeaseID, String)
 }

@@ -71,6 +71,7 @@ package enum AgentLine: Sendable, Hashable, Codable {
 
     private enum EventName: String, Codable {
         case expired, aborted, orphaned, targetGone = "target_gone", endedEarly = "ended_early"
+        case noted
     }
 
     private struct Gone: Codable {
@@ -105,6 +106,7 @@ package enum AgentLine: Sendable, Hashable, Codable {
             case .orphaned: .orphaned(try body())
             case .targetGone:
                 { (gone: Gone) in .targetGone(gone.lease, gone.seen) }(try body())
+            case .noted: { (note: Gone) in .noted(note.lease, note.seen) }(try body())
             case .endedEarly:
                 { (gone: Gone) in .endedEarly(gone.lease, gone.seen) }(try body())
             }
@@ -156,6 +158,7 @@ package enum AgentLine: Sendable, Hashable, Codable {
             try put(.aborted, records)
         case .orphaned(let records): try put(.orphaned, records)
         case .targetGone(let lease, let seen): try put(.targetGone, Gone(lease: lease, seen: seen))
+        case .noted(let lease, let seen): try put(.noted, Gone(lease: lease, seen: seen))
         case .endedEarly(let lease, let seen): try put(.endedEarly, Gone(lease: lease, seen: seen))
         }
     }

@@ -147,12 +147,20 @@ package struct PlanContext: Sendable {
     package var protectedEndpoints: [ProtectedEndpoint]
     /// The seed of what is left to chance.
     package var seed: UInt64
+    /// Whether nothing is injected after it: then nothing may be sent to anybody either.
+    package var isPreview: Bool
 
     /// Makes a context.
-    package init(lease: LeaseID, protectedEndpoints: [ProtectedEndpoint] = [], seed: UInt64 = 0) {
+    package init(
+        lease: LeaseID,
+        protectedEndpoints: [ProtectedEndpoint] = [],
+        seed: UInt64 = 0,
+        isPreview: Bool = false
+    ) {
         self.lease = lease
         self.protectedEndpoints = protectedEndpoints
         self.seed = seed
+        self.isPreview = isPreview
     }
 }
 
@@ -207,6 +215,23 @@ package struct Effect: Sendable, Hashable, Codable {
         self.seen = seen
         self.figures = figures
         self.hit = hit
+    }
+}
+
+/// What a fault did while it was on, beyond its injection.
+package struct FollowUp<Undo: Codable & Sendable>: Sendable {
+    /// What is known now; it is not journaled, so the first undo must do for the revert.
+    package var undo: Undo
+    /// What there is to tell, in words.
+    package var seen: String?
+    /// When to look again; nil for never.
+    package var again: Duration?
+
+    /// Makes a follow-up from its parts.
+    package init(undo: Undo, seen: String? = nil, again: Duration? = nil) {
+        self.undo = undo
+        self.seen = seen
+        self.again = again
     }
 }
 
@@ -269,6 +294,12 @@ package protocol Fault: Sendable {
     /// What it does here must need no undo: there is none on disk.
     func again(_ target: Target, on kernel: Kernel) async throws(FaultError) -> Bool
 
+    /// Looks after the fault while it is on; nil when there is nothing to look after.
+    ///
+    /// Called after the injection, and again as the answer says. It may run while the fault is being reverted, which
+    /// does not wait for it: what it changes must fail, and leave nothing, once the fault is gone.
+    func followUp(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> FollowUp<Undo>?
+
     /// Measures just before the revert what the fault did while it was on.
     static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect
 
@@ -284,6 +315,9 @@ package protocol Fault: Sendable {
 
     /// Measures again that everything is back.
     static func verifyReverted(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect
+
+    /// Measures, once everything is put back, what may take a moment; nil when there is nothing to measure.
+    static func measureAfter(_ undo: Undo, on kernel: Kernel) async -> Effect?
 }
 
 extension Fault {
@@ -293,7 +327,14 @@ extension Fault {
         false
     }
 
+    package func followUp(
+        _ undo: Undo,
+        on kernel: Kernel
+    ) async throws(FaultError) -> FollowUp<Undo>? { nil }
+
     package static func endedEarly(_ undo: Undo, on kernel: Kernel) async -> String? { nil }
+
+    package static func measureAfter(_ undo: Undo, on kernel: Kernel) async -> Effect? { nil }
 }
 
 /// Runs a kernel call and passes its error on as a fault's, with "gone" told apart.

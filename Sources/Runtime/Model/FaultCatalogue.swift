@@ -15,6 +15,8 @@ package struct FaultType: Sendable {
     /// Measures that everything is back.
     package let verifyReverted:
         @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+    /// Measures, once everything is put back, what may take a moment.
+    package let measureAfter: @Sendable (ParameterValue, Kernel) async -> Effect?
 
     /// Wraps a fault.
     package init<F: Fault>(_ type: F.Type) {
@@ -32,6 +34,10 @@ package struct FaultType: Sendable {
         }
         verifyReverted = { undo, kernel throws(FaultError) in
             try await F.verifyReverted(try UndoValue.decode(undo), on: kernel)
+        }
+        measureAfter = { undo, kernel in
+            guard let undo: F.Undo = try? UndoValue.decode(undo) else { return nil }
+            return await F.measureAfter(undo, on: kernel)
         }
     }
 }
@@ -51,6 +57,9 @@ package struct FaultInstance: Sendable {
     package let every: Duration?
     /// Makes it again, on what the selector matches by now.
     package let again: @Sendable (Target, Kernel) async throws(FaultError) -> Bool
+    /// Looks after the fault while it is on.
+    package let followUp:
+        @Sendable (ParameterValue, Kernel) async throws(FaultError) -> FollowUp<ParameterValue>?
 
     init<F: Fault>(_ fault: F) {
         plan = { target, context, kernel throws(FaultError) in
@@ -71,6 +80,15 @@ package struct FaultInstance: Sendable {
         every = fault.every
         again = { target, kernel throws(FaultError) in
             try await fault.again(target, on: kernel)
+        }
+        followUp = { undo, kernel throws(FaultError) in
+            let next = try await fault.followUp(try UndoValue.decode(undo), on: kernel)
+            guard let next else { return nil }
+            return FollowUp(
+                undo: try UndoValue.encode(next.undo),
+                seen: next.seen,
+                again: next.again
+            )
         }
     }
 }

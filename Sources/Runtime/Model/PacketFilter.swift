@@ -25,6 +25,14 @@ package enum PacketProtocol: String, Sendable, Hashable, Codable, CaseIterable {
     case tcp, udp, icmp
 }
 
+/// Whose sockets packets belong to, where a namespace is not one process's own.
+package enum SocketOwner: Sendable, Hashable, Codable {
+    /// Sockets made in a control group (v2) or below it: its path below /sys/fs/cgroup, its id, how deep it is.
+    case controlGroup(path: String, id: UInt64, level: Int)
+    /// Sockets of a user; the kernel tells only for packets that go out.
+    case user(UInt32)
+}
+
 /// A set of packets.
 ///
 /// Empty lists mean "any"; the two address lists are of one family.
@@ -45,9 +53,11 @@ package struct PacketMatch: Sendable, Hashable, Codable {
     package var localPorts: [Int]
     /// The interface.
     package var interface: String?
+    /// Whose sockets they belong to.
+    package var owner: SocketOwner?
 
     private enum CodingKeys: String, CodingKey {
-        case direction, remote, local, protocols, remotePorts, localPorts, interface
+        case direction, remote, local, protocols, remotePorts, localPorts, interface, owner
         case isIPv6 = "isIpv6"
     }
 
@@ -60,7 +70,8 @@ package struct PacketMatch: Sendable, Hashable, Codable {
         protocols: [PacketProtocol] = [],
         remotePorts: [Int] = [],
         localPorts: [Int] = [],
-        interface: String? = nil
+        interface: String? = nil,
+        owner: SocketOwner? = nil
     ) {
         self.direction = direction
         self.isIPv6 = isIPv6
@@ -70,6 +81,7 @@ package struct PacketMatch: Sendable, Hashable, Codable {
         self.remotePorts = remotePorts
         self.localPorts = localPorts
         self.interface = interface
+        self.owner = owner
     }
 }
 
@@ -129,6 +141,10 @@ package protocol PacketFilterPort: Sendable {
 
     /// Adds rules in one transaction.
     func add(_ rules: PacketRules, with engine: PacketEngine, in namespace: NetworkNamespace)
+        throws(KernelError)
+
+    /// Adds drops to rules that are in force; fails when they are not.
+    func widen(_ rules: PacketRules, with engine: PacketEngine, in namespace: NetworkNamespace)
         throws(KernelError)
 
     /// Removes the rules of a name.

@@ -206,12 +206,28 @@ package protocol TrafficShapingPort: Sendable {
     /// The engines that work, tried out where nobody else is.
     func engines(in namespace: NetworkNamespace) throws(KernelError) -> ShapingEngines
 
-    /// What an engine cannot do of an impairment, in words; nil when it can all of it.
-    func obstacle(to rules: ShapingRules, with engine: ShapingEngine) -> String?
+    /// What an engine cannot do of the rules, beside what it does there already, in words; nil when it can all of it.
+    func obstacle(
+        to rules: ShapingRules,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    )
+        throws(KernelError) -> String?
+
+    /// What an engine does otherwise than a reader of the rules might think, one sentence each.
+    func remarks(on rules: ShapingRules, with engine: ShapingEngine) -> [String]
 
     /// Begins to impair.
     func shape(
         _ rules: ShapingRules,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) async throws(KernelError)
+
+    /// Impairs more packets in the same way; fails when rules of this name are not in force.
+    func widen(
+        _ name: String,
+        by matches: [PacketMatch],
         with engine: ShapingEngine,
         in namespace: NetworkNamespace
     ) async throws(KernelError)

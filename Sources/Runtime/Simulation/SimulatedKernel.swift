@@ -21,6 +21,8 @@ package final class SimulatedKernel: Sendable {
         var failure = Failure.before
         var staysDead = false
         var engines = PacketEngines(working: PacketEngine.allCases, reasons: [:])
+        var shapingEngines = [ShapingEngine.nfqueue]
+        var obstacles: [ShapingEngine: String] = [:]
         var capabilities: Set<String> = [
             "CAP_KILL", "CAP_NET_ADMIN", "CAP_SETUID", "CAP_SYS_ADMIN",
         ]
@@ -100,6 +102,14 @@ package final class SimulatedKernel: Sendable {
 
     /// Sets which packet engines work.
     package func setEngines(_ engines: PacketEngines) { state.withLock { $0.engines = engines } }
+
+    /// Sets which shaping engines work, and what they cannot do of any rules.
+    package func setShaping(_ working: [ShapingEngine], obstacles: [ShapingEngine: String] = [:]) {
+        state.withLock {
+            $0.shapingEngines = working
+            $0.obstacles = obstacles
+        }
+    }
 
     /// Sets who the agent is.
     package func setUser(_ userID: UInt32, capabilities: Set<String>) {
@@ -247,6 +257,19 @@ extension SimulatedKernel: PacketFilterPort {
         }
     }
 
+    package func widen(
+        _ rules: PacketRules,
+        with engine: PacketEngine,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) {
+        try call("widen") { state throws(KernelError) in
+            guard state.world.tables[namespace.inode]?[rules.name] != nil else {
+                throw KernelError(.failed, "widen \(rules.name)", "it is not in force")
+            }
+            state.world.tables[namespace.inode]?[rules.name]?.rules.drop += rules.drop
+        }
+    }
+
     package func remove(
         _ name: String,
         with engine: PacketEngine,
@@ -270,12 +293,24 @@ extension SimulatedKernel: PacketFilterPort {
 
 extension SimulatedKernel: TrafficShapingPort {
     package func engines(in namespace: NetworkNamespace) throws(KernelError) -> ShapingEngines {
-        try call("shapingEngines") { _ throws(KernelError) in
-            ShapingEngines(working: [.nfqueue], reasons: [.netem: "no sch_netem"])
+        try call("shapingEngines") { state throws(KernelError) in
+            let missing = ShapingEngine.allCases.filter { !state.shapingEngines.contains($0) }
+            return ShapingEngines(
+                working: state.shapingEngines,
+                reasons: Dictionary(uniqueKeysWithValues: missing.map { ($0, "not here") })
+            )
         }
     }
 
-    package func obstacle(to rules: ShapingRules, with engine: ShapingEngine) -> String? { nil }
+    package func obstacle(
+        to rules: ShapingRules,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) -> String? {
+        try call("shapingObstacle") { state throws(KernelError) in state.obstacles[engine] }
+    }
+
+    package func remarks(on rules: ShapingRules, with engine: ShapingEngine) -> [String] { [] }
 
     package func shape(
         _ rules: ShapingRules,
@@ -284,6 +319,20 @@ extension SimulatedKernel: TrafficShapingPort {
     ) async throws(KernelError) {
         try call("shape") { state throws(KernelError) in
             state.world.shapes[namespace.inode, default: [:]][rules.name] = rules
+        }
+    }
+
+    package func widen(
+        _ name: String,
+        by matches: [PacketMatch],
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) {
+        try call("widen") { state throws(KernelError) in
+            guard state.world.shapes[namespace.inode]?[name] != nil else {
+                throw KernelError(.failed, "widen \(name)", "it is not in force")
+            }
+            state.world.shapes[namespace.inode]?[name]?.match += matches
         }
     }
 
@@ -344,6 +393,25 @@ extension SimulatedKernel: NetworkPort {
             }
             return addresses
         }
+    }
+
+    package func socketOwner(of process: ProcessIdentity) throws(KernelError) -> SocketOwner {
+        try call("socketOwner") { state throws(KernelError) in
+            guard let found = state.world.processes[process.pid], found.group != "/" else {
+                throw KernelError(.unsupported, "tell its packets apart", "it is in the root group")
+            }
+            return .controlGroup(path: String(found.group.dropFirst()), id: 7, level: 1)
+        }
+    }
+
+    package func roundTrip(
+        _ probe: RoundTripProbe,
+        in namespace: NetworkNamespace,
+        within limit: Duration,
+        isFirst: Bool
+    ) async -> RoundTrip? {
+        // Not a call that can fail: what it does not measure is left out.
+        state.withLock { $0.world.roundTrip }
     }
 }
 

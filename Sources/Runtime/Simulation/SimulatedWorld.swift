@@ -58,6 +58,8 @@ package struct SimulatedWorld: Sendable, Equatable {
     /// The addresses of host names.
     package var hosts: [String: [NetworkAddress]] = [:]
 
+    /// What the way to any far end measures; nil when nothing can be measured.
+    package var roundTrip: RoundTrip?
     /// The running containers, with the pid of the first process of each.
     package var containers: [ContainerSnapshot: Int32] = [:]
     /// The addresses of the agent's own namespace.

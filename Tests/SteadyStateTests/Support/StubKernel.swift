@@ -83,6 +83,11 @@ struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort,
         with engine: PacketEngine,
         in namespace: NetworkNamespace
     ) throws(KernelError) { throw refusal }
+    func widen(
+        _ rules: PacketRules,
+        with engine: PacketEngine,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) { throw refusal }
     func remove(
         _ name: String,
         with engine: PacketEngine,
@@ -96,9 +101,20 @@ struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort,
     func engines(in namespace: NetworkNamespace) throws(KernelError) -> ShapingEngines {
         throw refusal
     }
-    func obstacle(to rules: ShapingRules, with engine: ShapingEngine) -> String? { nil }
+    func obstacle(
+        to rules: ShapingRules,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) -> String? { nil }
+    func remarks(on rules: ShapingRules, with engine: ShapingEngine) -> [String] { [] }
     func shape(
         _ rules: ShapingRules,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) { throw refusal }
+    func widen(
+        _ name: String,
+        by matches: [PacketMatch],
         with engine: ShapingEngine,
         in namespace: NetworkNamespace
     ) async throws(KernelError) { throw refusal }
@@ -120,6 +136,15 @@ struct NothingPort: ProcessPort, ControlGroupPort, PacketFilterPort,
     func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {
         throw refusal
     }
+    func socketOwner(of process: ProcessIdentity) throws(KernelError) -> SocketOwner {
+        throw refusal
+    }
+    func roundTrip(
+        _ probe: RoundTripProbe,
+        in namespace: NetworkNamespace,
+        within limit: Duration,
+        isFirst: Bool
+    ) async -> RoundTrip? { nil }
     func bootID() throws(KernelError) -> String { throw refusal }
     func hasCapability(_ name: String) -> Bool { false }
     func userID() -> UInt32 { 0 }

@@ -13,6 +13,8 @@ package struct NetworkPartition: Fault {
         var namespace: NetworkNamespace
         var engine: PacketEngine
         var rules: PacketRules
+        /// What is known of the far ends; absent in journals of older versions.
+        var ends: FarEnds?
     }
 
     static let engine = Parameter(
@@ -65,8 +67,10 @@ package struct NetworkPartition: Fault {
         let own = try kernelCall { () throws(KernelError) in try kernel.network.ownNamespace() }
         let namespace = try target.networkNamespace(own: own, on: kernel)
         let isOwn = namespace.inode == own.inode
-        let engine = try chooseEngine(in: namespace, on: kernel)
-        let drops = try await scope.matches(on: kernel)
+        let owner = try target.socketOwner(in: namespace, own: own, scope, on: kernel)
+        let engine = try chooseEngine(in: namespace, isBySocket: owner != nil, on: kernel)
+        let ends = try await scope.resolve(on: kernel)
+        let drops = try scope.matches(ends, owner: owner)
         let protected = isOwn ? context.protectedEndpoints : []
         let rules = PacketRules(
             name: "moonquake_\(context.lease)",
@@ -78,6 +82,12 @@ package struct NetworkPartition: Fault {
             "\(answer.verb) \(scope.summary) in \(target) (\(engine.rawValue): \(rules.name))"
         ]
         changes += protected.map { "leaves \($0.address) alone: \($0.reason)" }
+        changes += owner.map { [$0.change] } ?? []
+        let known =
+            owner == nil
+            ? await FarEnds.find(scope, ends, in: namespace, context, on: kernel)
+            : FarEnds(names: ends.names)
+        changes += known.changes(every: scope.resolveEvery, follows: engine != .iptables)
         if engine != .nftOwner {
             changes.append(
                 "held by the journal: if agent and runner die, `moonquake recover` removes the rules"
@@ -85,7 +95,7 @@ package struct NetworkPartition: Fault {
         }
         return FaultPlan(
             changes: changes,
-            undo: Undo(namespace: namespace, engine: engine, rules: rules),
+            undo: Undo(namespace: namespace, engine: engine, rules: rules, ends: known),
             holder: engine == .nftOwner ? .kernel : .journal,
             engine: engine.rawValue
         )
@@ -99,6 +109,41 @@ package struct NetworkPartition: Fault {
 
     package func verify(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {
         try Self.count(undo, on: kernel, "rules in force")
+    }
+
+    package func followUp(
+        _ undo: Undo,
+        on kernel: Kernel
+    ) async throws(FaultError) -> FollowUp<Undo>? {
+        // A reset of ours looks like an answer; rules of iptables stay as they were made.
+        guard answer != .reset, undo.engine != .iptables else { return nil }
+        let step = try await undo.ends?.step(
+            scope,
+            owner: undo.rules.drop.first?.owner,
+            in: undo.namespace,
+            within: .milliseconds(300),
+            on: kernel
+        ) { () async throws(FaultError) in
+            try kernelCall { () throws(KernelError) in
+                try kernel.packets.count(undo.rules.name, with: undo.engine, in: undo.namespace)
+            }?.packets ?? 0
+        }
+        guard let step else { return nil }
+        var next = undo
+        next.ends = step.ends
+        if !step.more.isEmpty, !Task.isCancelled {
+            let more = PacketRules(
+                name: undo.rules.name,
+                pass: [],
+                drop: step.more,
+                answer: undo.rules.answer
+            )
+            try kernelCall { () throws(KernelError) in
+                try kernel.packets.widen(more, with: undo.engine, in: undo.namespace)
+            }
+            next.rules.drop += step.more
+        }
+        return FollowUp(undo: next, seen: step.seen, again: step.again)
     }
 
     package static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {
@@ -123,6 +168,10 @@ package struct NetworkPartition: Fault {
         return Effect("\(undo.rules.name) is gone")
     }
 
+    package static func measureAfter(_ undo: Undo, on kernel: Kernel) async -> Effect? {
+        await undo.ends?.compare(in: undo.namespace, on: kernel)
+    }
+
     private static func count(
         _ undo: Undo,
         on kernel: Kernel,
@@ -138,11 +187,16 @@ package struct NetworkPartition: Fault {
             Figure("packets_dropped", Double(count.packets)),
             Figure("bytes_dropped", Double(count.bytes), unit: "B"),
         ]
-        return Effect(seen, figures: figures, hit: count.packets > 0)
+        return Effect(
+            seen + (undo.ends?.remark ?? ""),
+            figures: figures + (undo.ends?.figures ?? []),
+            hit: count.packets > undo.ends?.probed ?? 0
+        )
     }
 
     private func chooseEngine(
         in namespace: NetworkNamespace,
+        isBySocket: Bool,
         on kernel: Kernel
     ) throws(FaultError) -> PacketEngine {
         let engines = try kernelCall { () throws(KernelError) in
@@ -154,7 +208,8 @@ package struct NetworkPartition: Fault {
             case "iptables": [.iptables]
             default: PacketEngine.allCases
             }
-        if let best = asked.first(where: engines.working.contains) { return best }
+        let best = asked.first { engines.working.contains($0) && !(isBySocket && $0 == .iptables) }
+        if let best { return best }
         let reasons = asked.compactMap { engine in
             engines.reasons[engine].map { "\(engine.rawValue): \($0)" }
         }

@@ -47,11 +47,27 @@ struct NetworkScope: Sendable {
         help: "Ports to leave alone, at either end, in both directions."
     )
 
+    static let resolveEvery = Parameter(
+        "resolve_every",
+        ParameterKind<Duration>.duration(from: .seconds(1), to: .seconds(3600)),
+        default: "5s",
+        help:
+            "How often host names are looked up again while the fault is on; new addresses are hit too."
+    )
+
     static let parameters = [
         to.erased, from.erased, port.erased, packetProtocol.erased, direction.erased,
         interface.erased,
-        exclude.erased, excludePorts.erased,
+        exclude.erased, excludePorts.erased, resolveEvery.erased,
     ]
+
+    /// The ends with their addresses.
+    struct Ends: Sendable {
+        var far: [NetworkAddressAndPort]
+        var near: [NetworkAddressAndPort]
+        /// The host names among both, with the addresses that they have now.
+        var names: [NamedAddresses]
+    }
 
     private let subject: String
     private let far: [Endpoint]
@@ -62,6 +78,8 @@ struct NetworkScope: Sendable {
     private let interface: String?
     private let excluded: [NetworkAddressAndPort]
     private let excludedPorts: [Int]
+    /// How often names are looked up again.
+    let resolveEvery: Duration
 
     init(_ parameters: Parameters) throws(DefinitionError) {
         subject = parameters.subject
@@ -76,6 +94,7 @@ struct NetworkScope: Sendable {
             default: [.egress, .ingress]
             }
         interface = parameters[Self.interface]
+        resolveEvery = try parameters.value(Self.resolveEvery)
         excludedPorts = parameters[Self.excludePorts] ?? []
         excluded = try (parameters[Self.exclude] ?? []).map { endpoint throws(DefinitionError) in
             guard case .address(let address) = endpoint.host else {
@@ -128,25 +147,86 @@ struct NetworkScope: Sendable {
         passes(address: endpoint.address, port: endpoint.port)
     }
 
-    /// The packets that are hit; host names are resolved now.
-    func matches(on kernel: Kernel) async throws(FaultError) -> [PacketMatch] {
-        let far = try await resolved(far, on: kernel)
-        let near = try await resolved(near, on: kernel)
-        var matches: [PacketMatch] = []
-        for remote in Self.groups(far) {
-            for local in Self.groups(near) where Self.fit(remote, local) {
-                matches += directions.map { match($0, remote: remote, local: local) }
-            }
-        }
+    /// Looks host names up.
+    func resolve(on kernel: Kernel) async throws(FaultError) -> Ends {
+        var names: [NamedAddresses] = []
+        let far = try await resolved(far, on: kernel, &names)
+        let near = try await resolved(near, on: kernel, &names)
+        return Ends(far: far, near: near, names: names)
+    }
+
+    /// The packets that are hit.
+    func matches(_ ends: Ends, owner: SocketOwner? = nil) throws(FaultError) -> [PacketMatch] {
+        let matches = all(ends.far, ends.near, owner)
         guard !matches.isEmpty else {
             throw .refused("\(subject): `to` and `from` have no address family in common")
         }
         return matches
     }
 
-    private func match(_ direction: PacketDirection, remote: EndGroup, local: EndGroup)
-        -> PacketMatch
-    {
+    /// The packets that are hit because names have addresses which they had not before.
+    func more(
+        in ends: Ends,
+        than known: [NamedAddresses],
+        owner: SocketOwner?
+    ) throws(FaultError) -> [PacketMatch] {
+        let old = Set(known.flatMap(\.addresses))
+        let named = Set(ends.names.flatMap(\.addresses))
+        func isNew(_ end: NetworkAddressAndPort) -> Bool {
+            named.contains(end.address) && !old.contains(end.address)
+        }
+        let (newFar, newNear) = (ends.far.filter(isNew), ends.near.filter(isNew))
+        let oldFar = ends.far.filter { !isNew($0) }
+        // An empty list means everything, so that no list may become empty on the way.
+        let toNew = newFar.isEmpty ? [] : all(newFar, ends.near, owner)
+        let fromNew =
+            newNear.isEmpty || (oldFar.isEmpty && !ends.far.isEmpty)
+            ? [] : all(oldFar, newNear, owner)
+        return toNew + fromNew
+    }
+
+    /// By what the way to a far end is measured; nil when the fault does not hit that.
+    func probe(of end: NetworkAddressAndPort) -> RoundTripProbe? {
+        let port = end.port ?? ports.first
+        guard near.isEmpty, interface == nil, end.address.isSingle else { return nil }
+        let isExcluded = excluded.contains {
+            $0.address
+                == NetworkAddress(
+                    bytes: end.address.bytes,
+                    prefixLength: $0.address.prefixLength
+                )
+        }
+        guard !isExcluded, !excludedPorts.contains(where: { $0 == port }) else { return nil }
+        let carrier = port == nil ? PacketProtocol.icmp : .tcp
+        guard protocols.isEmpty || protocols.contains(carrier) else { return nil }
+        return RoundTripProbe(address: end.address, port: port)
+    }
+
+    /// Whether only packets that come in are meant.
+    var isIngressOnly: Bool { directions == [.ingress] }
+
+    private func all(
+        _ far: [NetworkAddressAndPort],
+        _ near: [NetworkAddressAndPort],
+        _ owner: SocketOwner?
+    ) -> [PacketMatch] {
+        var ways = directions
+        if case .user = owner { ways = [.egress] }
+        var matches: [PacketMatch] = []
+        for remote in Self.groups(far) {
+            for local in Self.groups(near) where Self.fit(remote, local) {
+                matches += ways.map { match($0, remote: remote, local: local, owner) }
+            }
+        }
+        return matches
+    }
+
+    private func match(
+        _ direction: PacketDirection,
+        remote: EndGroup,
+        local: EndGroup,
+        _ owner: SocketOwner?
+    ) -> PacketMatch {
         PacketMatch(
             direction,
             isIPv6: remote.isIPv6 ?? local.isIPv6,
@@ -155,13 +235,15 @@ struct NetworkScope: Sendable {
             protocols: protocols,
             remotePorts: remote.port.map { [$0] } ?? ports,
             localPorts: local.port.map { [$0] } ?? [],
-            interface: interface
+            interface: interface,
+            owner: owner
         )
     }
 
     private func resolved(
         _ endpoints: [Endpoint],
-        on kernel: Kernel
+        on kernel: Kernel,
+        _ names: inout [NamedAddresses]
     ) async throws(FaultError) -> [NetworkAddressAndPort] {
         var ends: [NetworkAddressAndPort] = []
         for endpoint in endpoints {
@@ -176,6 +258,9 @@ struct NetworkScope: Sendable {
                     throw .refused("\(subject): \(error)")
                 }
                 ends += addresses.map { NetworkAddressAndPort(address: $0, port: endpoint.port) }
+                if !names.contains(where: { $0.name == name }) {
+                    names.append(NamedAddresses(name: name, addresses: addresses))
+                }
             }
         }
         return ends
@@ -239,7 +324,7 @@ extension ParameterKind where Value == String {
     /// The name of a network interface, as the kernel allows it (dev_valid_name in net/core/dev.c).
     static var interface: ParameterKind {
         let allowed =
-            "1 to 15 bytes without blanks, quotes, slashes, colons, stars or control characters"
+            "1 to 15 bytes without blanks, quotes, slashes, colons, semicolons, stars or control characters"
         let shape = ParameterShape(
             type: "interface",
             json: "string",
@@ -251,7 +336,7 @@ extension ParameterKind where Value == String {
                 name != ".", name != "..",
                 name.utf8.allSatisfy({
                     $0 > 0x20 && $0 != 0x7f && $0 != 0x2f && $0 != 0x3a && $0 != 0x22 && $0 != 0x2a
-                        && $0 != 0x5c
+                        && $0 != 0x5c && $0 != 0x3b
                 })
             else {
                 throw ParameterProblem("must be an interface name (\(allowed)), got \(value)")

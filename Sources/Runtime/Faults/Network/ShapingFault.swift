@@ -8,6 +8,12 @@ package struct ShapingUndo: Codable, Sendable {
     var namespace: NetworkNamespace
     var engine: ShapingEngine
     var rules: ShapingRules
+    /// Why it is not the engine that comes first, where that one works here.
+    var instead: String?
+    /// What is known of the far ends; absent in journals of older versions.
+    var ends: FarEnds?
+    /// How much goes through the engine, while that matters.
+    var load: EngineLoad?
 }
 
 /// A fault that impairs packets.
@@ -89,24 +95,41 @@ extension ShapingFault {
     ) async throws(FaultError) -> FaultPlan<ShapingUndo> {
         let own = try kernelCall { () throws(KernelError) in try kernel.network.ownNamespace() }
         let namespace = try target.networkNamespace(own: own, on: kernel)
+        let owner = try target.socketOwner(in: namespace, own: own, traffic.scope, on: kernel)
+        let ends = try await traffic.scope.resolve(on: kernel)
         let protected = namespace.inode == own.inode ? context.protectedEndpoints : []
         let rules = ShapingRules(
             name: "moonquake_\(context.lease)",
             pass: traffic.scope.passes + protected.flatMap(NetworkScope.passes(for:)),
-            match: try await traffic.scope.matches(on: kernel),
+            match: try traffic.scope.matches(ends, owner: owner),
             traffic: traffic.share,
             byConnection: traffic.isByConnection,
             impairment: impairment,
             seed: context.seed
         )
-        let engine = try chooseEngine(for: rules, in: namespace, on: kernel)
+        let (engine, instead) = try chooseEngine(for: rules, in: namespace, on: kernel)
         var changes = [
             "\(summary): \(share)\(traffic.scope.summary) in \(target) (\(engine.rawValue): \(rules.name))"
         ]
         changes += protected.map { "leaves \($0.address) alone: \($0.reason)" }
+        changes += owner.map { [$0.change] } ?? []
+        // Sockets may be others' than those of a probe.
+        let known =
+            owner == nil
+            ? await FarEnds.find(traffic.scope, ends, in: namespace, context, on: kernel)
+            : FarEnds(names: ends.names)
+        changes += known.changes(every: traffic.scope.resolveEvery, follows: true)
+        changes += instead.map { ["\(engine.rawValue) \($0)"] } ?? []
+        changes += kernel.shaping.remarks(on: rules, with: engine)
         return FaultPlan(
             changes: changes,
-            undo: ShapingUndo(namespace: namespace, engine: engine, rules: rules),
+            undo: ShapingUndo(
+                namespace: namespace,
+                engine: engine,
+                rules: rules,
+                instead: instead,
+                ends: known
+            ),
             holder: .kernel,
             engine: engine.rawValue
         )
@@ -121,7 +144,71 @@ extension ShapingFault {
     }
 
     package func verify(_ undo: ShapingUndo, on kernel: Kernel) async throws(FaultError) -> Effect {
-        try await Self.count(undo, on: kernel, "rules in force")
+        let instead = undo.instead.map { " (\(undo.engine.rawValue) \($0))" } ?? ""
+        return try await Self.count(undo, on: kernel, "rules in force\(instead)")
+    }
+
+    package func followUp(
+        _ undo: ShapingUndo,
+        on kernel: Kernel
+    ) async throws(FaultError) -> FollowUp<ShapingUndo>? {
+        let delay = undo.rules.impairment.delay
+        let longest = Duration.milliseconds(2 * ((delay?.delayMs ?? 0) + (delay?.jitterMs ?? 0)))
+        let step = try await undo.ends?.step(
+            traffic.scope,
+            owner: undo.rules.match.first?.owner,
+            in: undo.namespace,
+            within: .seconds(1) + longest,
+            on: kernel
+        ) { () async throws(FaultError) in
+            try await Self.state(undo, on: kernel)?.matched ?? 0
+        }
+        var next = undo
+        guard let step else {
+            // netem keeps up with the kernel; a worker may not.
+            guard undo.engine == .nfqueue else { return nil }
+            let seen = try await Self.watch(&next, on: kernel)
+            return FollowUp(undo: next, seen: seen, again: EngineLoad.interval)
+        }
+        next.ends = step.ends
+        if !step.more.isEmpty, !Task.isCancelled {
+            do throws(KernelError) {
+                try await kernel.shaping.widen(
+                    undo.rules.name,
+                    by: step.more,
+                    with: undo.engine,
+                    in: undo.namespace
+                )
+            } catch {
+                throw FaultError(error)
+            }
+            next.rules.match += step.more
+        }
+        guard undo.engine == .nfqueue else {
+            return FollowUp(undo: next, seen: step.seen, again: step.again)
+        }
+        let load = try await Self.watch(&next, on: kernel)
+        let seen = [step.seen, load].compactMap { $0 }
+        return FollowUp(
+            undo: next,
+            seen: seen.isEmpty ? nil : seen.joined(separator: "; "),
+            again: step.again ?? EngineLoad.interval
+        )
+    }
+
+    /// Tells once when more packets come than the worker was measured to bear.
+    private static func watch(
+        _ undo: inout ShapingUndo,
+        on kernel: Kernel
+    ) async throws(FaultError) -> String? {
+        guard var load = undo.load else {
+            undo.load = EngineLoad(at: kernel.time.now, matched: 0)
+            return nil
+        }
+        guard let count = try await state(undo, on: kernel) else { return nil }
+        let warning = load.note(count, at: kernel.time.now)
+        undo.load = load
+        return warning
     }
 
     package static func effect(_ undo: ShapingUndo, on kernel: Kernel) async throws(FaultError)
@@ -148,6 +235,10 @@ extension ShapingFault {
         return Effect("\(undo.rules.name) is gone")
     }
 
+    package static func measureAfter(_ undo: ShapingUndo, on kernel: Kernel) async -> Effect? {
+        await undo.ends?.compare(in: undo.namespace, on: kernel)
+    }
+
     private var share: String {
         guard traffic.share < 1 else { return "" }
         let unit = traffic.isByConnection ? "connections" : "packets"
@@ -158,22 +249,26 @@ extension ShapingFault {
         for rules: ShapingRules,
         in namespace: NetworkNamespace,
         on kernel: Kernel
-    ) throws(FaultError) -> ShapingEngine {
+    ) throws(FaultError) -> (ShapingEngine, instead: String?) {
         let engines = try kernelCall { () throws(KernelError) in
             try kernel.shaping.engines(in: namespace)
         }
         var reasons: [String] = []
+        var instead: String?
         for engine in ShapingEngine.allCases
         where [engine.rawValue, "auto"].contains(traffic.engineName) {
             if !engines.working.contains(engine) {
                 reasons.append(
                     "\(engine.rawValue): \(engines.reasons[engine] ?? "does not work here")"
                 )
-            } else if let obstacle = kernel.shaping.obstacle(to: rules, with: engine) {
-                reasons.append("\(engine.rawValue): \(obstacle)")
-            } else {
-                return engine
+                continue
             }
+            let obstacle = try kernelCall { () throws(KernelError) in
+                try kernel.shaping.obstacle(to: rules, with: engine, in: namespace)
+            }
+            guard let obstacle else { return (engine, instead) }
+            reasons.append("\(engine.rawValue): \(obstacle)")
+            instead = instead ?? "instead of \(engine.rawValue): \(obstacle)"
         }
         throw .unavailable("nothing here can do this: " + reasons.joined(separator: "; "))
     }
@@ -203,11 +298,12 @@ extension ShapingFault {
                 "\(undo.rules.name) is not there: somebody removed it, or its worker ended"
             )
         }
+        let text = seen + (undo.ends?.remark ?? "")
         return Effect(
             count.bypassed > 0
-                ? "\(seen), but \(count.bypassed) packets came too fast to be hit" : seen,
-            figures: count.figures,
-            hit: count.matched > 0
+                ? "\(text), but \(count.bypassed) packets came too fast to be hit" : text,
+            figures: count.figures + (undo.ends?.figures ?? []),
+            hit: count.matched > undo.ends?.probed ?? 0
         )
     }
 }

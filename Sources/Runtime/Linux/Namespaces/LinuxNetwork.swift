@@ -1,9 +1,12 @@
 // Network namespaces by the ways a target names them.
 
 package import ChaosModel
+import Synchronization
 
 /// Network namespaces and host names on Linux.
 package struct LinuxNetwork: NetworkPort {
+    private let silence = Silence()
+
     /// Makes the port.
     package init() {}
 
@@ -48,9 +51,48 @@ package struct LinuxNetwork: NetworkPort {
         return file.namespace
     }
 
+    package func socketOwner(of process: ProcessIdentity) throws(KernelError) -> SocketOwner {
+        try SocketOwners.owner(of: process)
+    }
+
+    package func roundTrip(
+        _ probe: RoundTripProbe,
+        in namespace: NetworkNamespace,
+        within limit: Duration,
+        isFirst: Bool
+    ) async -> RoundTrip? {
+        guard !isFirst || !silence.has(probe) else { return nil }
+        let result = try? await OwnThread.value { () throws(KernelError) -> RoundTrip? in
+            try LinuxNamespaces.within(namespace) { () throws(KernelError) in
+                RoundTrips.measure(probe, within: limit)
+            }
+        }
+        if isFirst, let result, result.answered == 0 { silence.note(probe) }
+        return result
+    }
+
     package func ownAddresses() -> [NetworkAddress] { InterfaceAddresses.all() }
 
     package func addresses(of hostName: String) async throws(KernelError) -> [NetworkAddress] {
         try await HostNames.addresses(of: hostName, within: .seconds(5))
+    }
+}
+
+/// Far ends that did not answer a moment ago.
+private final class Silence: Sendable {
+    private static let span = Duration.seconds(10)
+    private static let most = 1000
+
+    private let until = Mutex<[RoundTripProbe: ContinuousClock.Instant]>([:])
+
+    func has(_ probe: RoundTripProbe) -> Bool {
+        until.withLock { ($0[probe] ?? .now) > .now }
+    }
+
+    func note(_ probe: RoundTripProbe) {
+        until.withLock { until in
+            if until.count >= Self.most { until = [:] }
+            until[probe] = .now + Self.span
+        }
     }
 }

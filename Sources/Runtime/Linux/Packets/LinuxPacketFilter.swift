@@ -51,6 +51,22 @@ package final class LinuxPacketFilter: PacketFilterPort {
         }
     }
 
+    package func widen(
+        _ rules: PacketRules,
+        with engine: PacketEngine,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) {
+        switch engine {
+        case .nftOwner, .nft: try nft.widen(try RulePlan(rules), in: namespace)
+        case .iptables:
+            throw KernelError(
+                .unsupported,
+                "widen \(rules.name)",
+                "rules of iptables stay as they were made"
+            )
+        }
+    }
+
     package func remove(
         _ name: String,
         with engine: PacketEngine,

@@ -39,6 +39,21 @@ final class NftEngine: Sendable {
         }
     }
 
+    /// Adds the drops of a plan to its table, which is there.
+    func widen(_ plan: RulePlan, in namespace: NetworkNamespace) throws(KernelError) {
+        let operation = "widen nft table \(plan.name) in \(namespace.path)"
+        let isOurs = owners.withLock { $0[namespace.inode]?.tables.contains(plan.name) == true }
+        if isOurs { return try transact(NftText.widen(plan), operation, in: namespace) }
+        try LinuxNamespaces.within(namespace) { () throws(KernelError) in
+            let context = try NftContext()
+            do throws(NftContext.Refusal) {
+                _ = try context.run(NftText.widen(plan))
+            } catch {
+                throw Self.kernelError(error, operation, with: context)
+            }
+        }
+    }
+
     /// Runs commands as one transaction of the socket that owns our tables in a namespace, or will.
     ///
     /// What it adds and removes is said beside the commands, which are not read.

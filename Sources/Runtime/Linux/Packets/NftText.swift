@@ -29,6 +29,15 @@ enum NftText {
         return lines.joined(separator: "\n") + "\n"
     }
 
+    /// The commands that add the drops of a plan to a table that is there.
+    static func widen(_ plan: RulePlan) -> String {
+        PacketHook.allCases.flatMap { hook in
+            plan.rules(at: hook).map {
+                "add rule inet \(plan.name) \(hook.rawValue) \(rule($0, plan.answer))\n"
+            }
+        }.joined()
+    }
+
     /// One rule without its chain.
     static func rule(_ rule: PacketRule, _ answer: PacketAnswer) -> String {
         let verdict = rule.verdict == .drop ? "counter \(ending(answer))" : "accept"
@@ -54,7 +63,16 @@ enum NftText {
 
     /// What a packet must be, but for its interface, in a table of family netdev or inet.
     static func match(_ rule: PacketRule, inNetdev: Bool) -> [String] {
-        ends(rule, inNetdev: inNetdev) + traffic(rule)
+        ends(rule, inNetdev: inNetdev) + traffic(rule) + owner(rule)
+    }
+
+    private static func owner(_ rule: PacketRule) -> [String] {
+        switch rule.owner {
+        case nil: []
+        // Checked by the plan: no blanks, no quotes.
+        case .controlGroup(let path, _, let level): ["socket cgroupv2 level \(level) \"\(path)\""]
+        case .user(let number): ["meta skuid \(number)"]
+        }
     }
 
     private static func ends(_ rule: PacketRule, inNetdev: Bool) -> [String] {

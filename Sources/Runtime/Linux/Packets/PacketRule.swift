@@ -56,6 +56,8 @@ struct PacketRule: Equatable {
     var local: [NetworkAddress] = []
     var traffic: Traffic = .any
     var interface: Interface = .any
+    /// Whose sockets the packets belong to.
+    var owner: SocketOwner?
 }
 
 extension NetworkAddress {

@@ -44,7 +44,10 @@ struct RulePlan {
 
     /// The rules of a hook; empty where nothing is dropped.
     func rules(at hook: PacketHook) -> [PacketRule] {
-        let seen = rules.filter { hook.sees($0.direction) }
+        // Packets that pass through belong to no socket here.
+        let seen = rules.filter {
+            hook.sees($0.direction) && (hook != .forward || $0.owner == nil)
+        }
         return seen.contains { $0.verdict == .drop } ? seen : []
     }
 
@@ -72,6 +75,17 @@ struct RulePlan {
         _ verdict: PacketRule.Verdict
     ) throws(KernelError) -> [PacketRule] {
         let traffic = try traffic(of: match)
+        if case .user = match.owner, match.direction == .ingress {
+            throw invalid("only packets that go out belong to a user")
+        }
+        if case .controlGroup(let path, _, _) = match.owner {
+            guard !path.isEmpty, path.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f && $0 != 0x22 })
+            else {
+                throw invalid(
+                    "the control group \"\(path.escapedForDisplay)\" cannot be named in rules"
+                )
+            }
+        }
         let interface = try match.interface.map { name throws(KernelError) in
             PacketRule.Interface.named(try InterfaceName.checked(name))
         }
@@ -84,7 +98,8 @@ struct RulePlan {
                     remote: remote,
                     local: match.local.withoutOverlaps,
                     traffic: traffic,
-                    interface: interface
+                    interface: interface,
+                    owner: match.owner
                 )
             }
         }
@@ -149,7 +164,7 @@ enum InterfaceName {
     ///
     /// nft takes a trailing `*` and iptables a trailing `+` for "whatever follows", and both unescape quotes.
     static func checked(_ name: String) throws(KernelError) -> String {
-        let refused = Set("/:\"'\\*+!".unicodeScalars)
+        let refused = Set("/:;\"'\\*+!".unicodeScalars)
         let isPlain = name.unicodeScalars.allSatisfy {
             (33...126).contains($0.value) && !refused.contains($0)
         }
@@ -159,7 +174,7 @@ enum InterfaceName {
             throw KernelError(
                 .failed,
                 "match the interface \"\(name.escapedForDisplay)\"",
-                "a name is 1 to 15 visible ASCII characters, none of / : \" ' \\ * + ! and no - in front"
+                "a name is 1 to 15 visible ASCII characters, none of / : ; \" ' \\ * + ! and no - in front"
             )
         }
         return name

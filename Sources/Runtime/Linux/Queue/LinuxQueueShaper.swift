@@ -29,14 +29,19 @@ package final class LinuxQueueShaper: ShapingBackend {
     }
 
     /// What of the rules the engine cannot do; nil when it can all of it.
-    package func obstacle(to rules: ShapingRules) -> String? { QueueLimits.obstacle(to: rules) }
+    package func obstacle(to rules: ShapingRules, in namespace: NetworkNamespace) -> String? {
+        QueueLimits.obstacle(to: rules)
+    }
+
+    /// What it does otherwise than a reader of the rules might think.
+    package func remarks(on rules: ShapingRules) -> [String] { [] }
 
     /// Begins to impair.
     package func shape(
         _ rules: ShapingRules,
         in namespace: NetworkNamespace
     ) async throws(KernelError) {
-        if let obstacle = obstacle(to: rules) {
+        if let obstacle = QueueLimits.obstacle(to: rules) {
             throw KernelError(.unsupported, "shape packets as \(rules.name)", obstacle)
         }
         let client = try client()
@@ -46,6 +51,26 @@ package final class LinuxQueueShaper: ShapingBackend {
             // It died before this, or of it; either way nothing of it is left.
             _ = try await self.client().ask(.shape(rules, in: namespace))
         }
+    }
+
+    /// Impairs more packets in the same way.
+    package func widen(
+        _ name: String,
+        by matches: [PacketMatch],
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) {
+        guard let client = running() else {
+            throw KernelError(.failed, "widen \(name)", "its worker has ended")
+        }
+        // Of these rules only name and matches count: how packets are impaired is known there.
+        let rules = ShapingRules(
+            name: name,
+            pass: [],
+            match: matches,
+            impairment: Impairment(),
+            seed: 0
+        )
+        _ = try await client.ask(.widen(rules, in: namespace))
     }
 
     /// Ends it; what waits goes on at once.

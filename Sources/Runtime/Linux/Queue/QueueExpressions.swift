@@ -42,6 +42,7 @@ struct QueueRule: Equatable {
     var remotePort: Int?
     var localPort: Int?
     var isNeighbourDiscovery = false
+    var owner: SocketOwner?
 
     /// The combinations of a rule.
     static func all(of rule: PacketRule, at place: Place = .own) -> [QueueRule] {
@@ -50,7 +51,8 @@ struct QueueRule: Equatable {
                 isIPv6: rule.isIPv6,
                 direction: rule.direction,
                 interface: rule.interface,
-                place: place
+                place: place,
+                owner: rule.owner
             )
         ]
         func times<Element>(_ list: [Element], _ path: WritableKeyPath<QueueRule, Element?>) {
@@ -105,6 +107,7 @@ extension NfnetlinkBytes {
         case inputIndex = 4
         case inputName = 6
         case outputName = 7
+        case socketUser = 10
         case family = 15
         case carrier = 16
     }
@@ -120,6 +123,7 @@ extension NfnetlinkBytes {
         if let carrier = rule.carrier { compare(.carrier, .equal, [carrier]) }
         if let port = rule.remotePort { self.port(port, at: isOut ? 2 : 0) }
         if let port = rule.localPort { self.port(port, at: isOut ? 0 : 2) }
+        owner(rule.owner)
         guard rule.isNeighbourDiscovery else { return }
         compare(.carrier, .equal, [58])
         payload(Self.transport, at: 0, length: 1)
@@ -189,6 +193,25 @@ extension NfnetlinkBytes {
                 $0.put(2, UInt32(3))
                 $0.put(3, info)
             }
+        }
+    }
+
+    private mutating func owner(_ owner: SocketOwner?) {
+        switch owner {
+        case nil: break
+        case .user(let number): compare(.socketUser, .equal, number.inHostOrder)
+        case .controlGroup(_, let id, let level):
+            expression("socket") {
+                // NFT_SOCKET_CGROUPV2.
+                $0.put(1, UInt32(3))
+                $0.put(2, Self.register)
+                $0.put(3, UInt32(level))
+            }
+            compare(
+                .equal,
+                UInt32(truncatingIfNeeded: id).inHostOrder
+                    + UInt32(truncatingIfNeeded: id >> 32).inHostOrder
+            )
         }
     }
 

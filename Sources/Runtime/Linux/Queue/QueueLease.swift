@@ -86,6 +86,18 @@ final class QueueLease {
         return count
     }
 
+    /// Queues more packets, to the lanes that are there.
+    func widen(_ rules: ShapingRules) throws(KernelError) {
+        let numbers = Dictionary(uniqueKeysWithValues: lanes.map { ($0.direction, $0.lane.number) })
+        try QueueExpressions.widen(
+            table,
+            by: try QueueLimits.plan(of: rules),
+            queues: numbers,
+            with: socket,
+            "widen nft table \(table.plan.name) in \(namespace.path)"
+        )
+    }
+
     /// Takes the rules out, so that no more packets come, and lets go what waits.
     func release() throws(KernelError) {
         let operation = "remove the rules of nft table \(table.plan.name) in \(namespace.path)"
@@ -142,6 +154,22 @@ final class QueueLease {
 /// Which of the kernel's expressions queue; found out once.
 enum QueueExpressions {
     private static let found = Shared<QueueExpression?>(nil)
+
+    /// Adds rules to a table, by the expression that made it.
+    static func widen(
+        _ table: QueueTable,
+        by plan: RulePlan,
+        queues: [PacketDirection: UInt16],
+        with socket: borrowing RuleSocket,
+        _ operation: String
+    ) throws(KernelError) {
+        guard let expression = found.value else {
+            throw KernelError(.failed, operation, "no table was made yet")
+        }
+        let batch = table.widened(by: plan, queues: queues, with: expression)
+        guard batch.last > 0 else { return }
+        try socket.change(batch, operation)
+    }
 
     /// Adds a table by the first expression that the kernel knows.
     static func add(

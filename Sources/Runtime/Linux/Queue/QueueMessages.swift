@@ -5,6 +5,7 @@ import ChaosModel
 /// A request to the packet worker.
 enum QueueRequest: Sendable, Codable {
     case shape(ShapingRules, in: NetworkNamespace)
+    case widen(ShapingRules, in: NetworkNamespace)
     case unshape(String, in: NetworkNamespace)
     case count(String, in: NetworkNamespace)
 }

@@ -87,6 +87,25 @@ struct QueueTable {
         return batch
     }
 
+    /// The transaction that adds the rules of another plan to the chains that are there.
+    func widened(
+        by plan: RulePlan,
+        queues: [PacketDirection: UInt16],
+        with expression: QueueExpression
+    ) -> NetlinkBatch {
+        var batch = NetlinkBatch()
+        let table = QueueTable(plan, ordinal: ordinal, makesCopies: copies)
+        for chain in table.chains(queues: queues) {
+            for (rule, verdict) in chain.rules {
+                addRule(chain.name, to: &batch) {
+                    $0.matches(rule)
+                    $0.verdict(verdict, by: expression)
+                }
+            }
+        }
+        return batch
+    }
+
     /// The transaction that takes all rules out and leaves the chains.
     ///
     /// Removing a chain makes the kernel drop whatever waits in any queue of the namespace.
@@ -120,14 +139,18 @@ struct QueueTable {
             let seen = rules(.egress).filter {
                 $0.interface == .any || $0.interface == .named("lo")
             }
-            chain.rules = passes(seen, at: .fromLoopback) + queueing(.ingress, to: queue)
+            // The socket that sent a packet is not known where it comes in.
+            let back = seen.filter { $0.owner == nil }
+            chain.rules = passes(back, at: .fromLoopback) + queueing(.ingress, to: queue)
             chains.append(chain)
         }
         if let queue = queues[.egress], self.queues(.egress) {
-            // After source NAT (100), SELinux (225) and connection tracking's helpers (300).
-            var chain = Chain(name: "egress", hook: 4, priority: 310 + ordinal)
-            chain.rules =
-                passes(rules(.ingress), at: .passingThrough) + queueing(.egress, to: queue)
+            // After source NAT (100), SELinux (225) and connection tracking's helpers (300). Where sockets decide,
+            // in the output hook: the kernel asks for a socket's control group only there.
+            let isBySocket = rules(.egress).contains { $0.owner != nil }
+            var chain = Chain(name: "egress", hook: isBySocket ? 3 : 4, priority: 310 + ordinal)
+            let passing = isBySocket ? [] : passes(rules(.ingress), at: .passingThrough)
+            chain.rules = passing + queueing(.egress, to: queue)
             chains.append(chain)
         }
         return chains

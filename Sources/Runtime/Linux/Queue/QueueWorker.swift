@@ -31,6 +31,7 @@ package final class QueueWorker {
     private func answer(_ request: QueueRequest) throws(KernelError) -> QueueReply {
         switch request {
         case .shape(let rules, let namespace): try shape(rules, in: namespace)
+        case .widen(let rules, let namespace): try widen(rules, in: namespace)
         case .unshape(let name, let namespace): try unshape(name, in: namespace)
         case .count(let name, let namespace):
             return QueueReply(count: try count(name, in: namespace))
@@ -59,6 +60,14 @@ package final class QueueWorker {
         )
     }
 
+    /// Impairs more packets as the rules of this name do already.
+    package func widen(_ rules: ShapingRules, in namespace: NetworkNamespace) throws(KernelError) {
+        guard let lease = leases[Key(namespace: namespace.inode, name: rules.name)] else {
+            throw KernelError(.failed, "widen \(rules.name)", "it is not in force")
+        }
+        try lease.widen(rules)
+    }
+
     /// Ends it; what waits goes on at once.
     package func unshape(_ name: String, in namespace: NetworkNamespace) throws(KernelError) {
         let key = Key(namespace: namespace.inode, name: name)
@@ -67,6 +76,8 @@ package final class QueueWorker {
         leases[key] = nil
         retired[key] = lease
         try removeRetired(in: namespace.inode)
+        // Our sockets work there still; whether anybody else can is what counts.
+        _ = try NamespaceFile.find(namespace)
     }
 
     /// What has happened so far; nil when there is no lease of this name.

@@ -9,11 +9,19 @@ protocol ShapingBackend: Sendable {
     /// Tried out where nobody else is, once.
     func absence(in namespace: NetworkNamespace) throws(KernelError) -> String?
 
-    /// What it cannot do of the rules, in words.
-    func obstacle(to rules: ShapingRules) -> String?
+    /// What it cannot do of the rules, beside what it does there already, in words; reads only.
+    func obstacle(to rules: ShapingRules, in namespace: NetworkNamespace) throws(KernelError)
+        -> String?
+
+    /// What it does otherwise than a reader of the rules might think, one sentence each.
+    func remarks(on rules: ShapingRules) -> [String]
 
     /// Begins to impair.
     func shape(_ rules: ShapingRules, in namespace: NetworkNamespace) async throws(KernelError)
+
+    /// Impairs more packets in the same way.
+    func widen(_ name: String, by matches: [PacketMatch], in namespace: NetworkNamespace)
+        async throws(KernelError)
 
     /// Ends it; what is not there is no error.
     func unshape(_ name: String, in namespace: NetworkNamespace) async throws(KernelError)
@@ -27,13 +35,11 @@ protocol ShapingBackend: Sendable {
 package final class LinuxTrafficShaper: TrafficShapingPort {
     private let backends: [ShapingEngine: any ShapingBackend]
 
-    /// Makes a shaper of the engines that are proven.
-    ///
-    /// netem is not among them yet: the suite of `NetemBackend` passed in the lab, but no whole run was tried with it.
+    /// Makes a shaper.
     ///
     /// - Parameter worker: The program, with its arguments, that runs `QueueWorker.serve`.
     package init(worker: [String]) {
-        backends = [.nfqueue: LinuxQueueShaper(worker: worker)]
+        backends = [.netem: NetemBackend(), .nfqueue: LinuxQueueShaper(worker: worker)]
     }
 
     package func engines(in namespace: NetworkNamespace) throws(KernelError) -> ShapingEngines {
@@ -49,8 +55,17 @@ package final class LinuxTrafficShaper: TrafficShapingPort {
         return engines
     }
 
-    package func obstacle(to rules: ShapingRules, with engine: ShapingEngine) -> String? {
-        backends[engine].map { $0.obstacle(to: rules) } ?? Self.missing
+    package func obstacle(
+        to rules: ShapingRules,
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) -> String? {
+        guard let backend = backends[engine] else { return Self.missing }
+        return try backend.obstacle(to: rules, in: namespace)
+    }
+
+    package func remarks(on rules: ShapingRules, with engine: ShapingEngine) -> [String] {
+        backends[engine]?.remarks(on: rules) ?? []
     }
 
     private static let missing = "not in this version"
@@ -69,6 +84,15 @@ package final class LinuxTrafficShaper: TrafficShapingPort {
         in namespace: NetworkNamespace
     ) async throws(KernelError) {
         try await backend(engine).shape(rules, in: namespace)
+    }
+
+    package func widen(
+        _ name: String,
+        by matches: [PacketMatch],
+        with engine: ShapingEngine,
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) {
+        try await backend(engine).widen(name, by: matches, in: namespace)
     }
 
     package func unshape(

@@ -34,7 +34,44 @@ package final class NetemBackend: ShapingBackend {
         probe.absence
     }
 
-    package func obstacle(to rules: ShapingRules) -> String? {
+    package func obstacle(
+        to rules: ShapingRules,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) -> String? {
+        if let obstacle = Self.obstacle(to: rules) { return obstacle }
+        do throws(KernelError) {
+            return try holdings.withLock { holdings throws(KernelError) in
+                let holding = try Self.known(namespace, in: holdings)
+                let lease = try lease(rules, among: holding, in: namespace)
+                try check(lease, beside: holding.leases, in: namespace)
+                return nil
+            }
+        } catch  where [.unsupported, .failed].contains(error.kind) {
+            return error.reason
+        }
+    }
+
+    package func remarks(on rules: ShapingRules) -> [String] {
+        let impairment = rules.impairment
+        var remarks: [String] = []
+        if rules.match.contains(where: { $0.interface == nil }) {
+            remarks.append("interfaces that come up later are not covered (netem)")
+        }
+        if let delay = impairment.delay, delay.preserveOrder, delay.jitterMs > 0 {
+            remarks.append(
+                "keeping the order makes late packets hold up those behind: the mean delay is more than \(Duration.milliseconds(delay.delayMs).spelled) (netem)"
+            )
+        }
+        if impairment.duplicate != nil || impairment.corrupt != nil || impairment.reorder != nil {
+            remarks.append("the packets that it happens to are not counted by themselves (netem)")
+        }
+        return remarks
+    }
+
+    static func obstacle(to rules: ShapingRules) -> String? {
+        if rules.match.contains(where: { $0.owner != nil }) {
+            return "netem cannot tell packets by the process that they belong to"
+        }
         if let delay = rules.impairment.delay,
             delay.delayMs + delay.jitterMs > NetemOptions.longestMs
         {
@@ -56,17 +93,22 @@ package final class NetemBackend: ShapingBackend {
         try holdings.withLock { holdings throws(KernelError) in
             // Each time: a namespace that lost its name must not be found through our own socket.
             _ = try NamespaceFile.open(namespace)
-            var holding: Holding
-            if let known = holdings[namespace.inode] {
-                holding = known
-            } else {
-                holding = Holding(
-                    rtnetlink: try LinuxNamespaces.within(namespace) { () throws(KernelError) in
-                        try Rtnetlink()
-                    }
-                )
-            }
+            var holding = try Self.known(namespace, in: holdings)
             try begin(rules, among: &holding, in: namespace)
+            holdings[namespace.inode] = holding
+        }
+    }
+
+    package func widen(
+        _ name: String,
+        by matches: [PacketMatch],
+        in namespace: NetworkNamespace
+    ) async throws(KernelError) {
+        try holdings.withLock { holdings throws(KernelError) in
+            guard var holding = holdings[namespace.inode],
+                let place = holding.leases.firstIndex(where: { $0.name == name })
+            else { throw KernelError(.failed, "widen \(name)", "it is not in force") }
+            try widen(place, by: matches, among: &holding, in: namespace)
             holdings[namespace.inode] = holding
         }
     }
@@ -98,6 +140,37 @@ package final class NetemBackend: ShapingBackend {
 
     // MARK: Beginning
 
+    private static func known(
+        _ namespace: NetworkNamespace,
+        in holdings: [UInt64: Holding]
+    ) throws(KernelError) -> Holding {
+        if let known = holdings[namespace.inode] { return known }
+        return Holding(
+            rtnetlink: try LinuxNamespaces.within(namespace) { () throws(KernelError) in
+                try Rtnetlink()
+            }
+        )
+    }
+
+    /// The lease that rules would become, with no ifbs yet.
+    private func lease(
+        _ rules: ShapingRules,
+        among holding: Holding,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) -> NetemLease {
+        let links: [NetworkLink]
+        do throws(Rtnetlink.Refusal) {
+            links = try holding.rtnetlink.links()
+        } catch {
+            throw error.error("list interfaces in \(namespace.path)")
+        }
+        return NetemLease(
+            rules: rules,
+            hooks: try NetemHook.all(of: rules, among: links),
+            priority: holding.nextPriority
+        )
+    }
+
     private func begin(
         _ rules: ShapingRules,
         among holding: inout Holding,
@@ -107,17 +180,7 @@ package final class NetemBackend: ShapingBackend {
         guard !holding.leases.contains(where: { $0.name == rules.name }) else {
             throw KernelError(.failed, operation, "it is in force already")
         }
-        let links: [NetworkLink]
-        do throws(Rtnetlink.Refusal) {
-            links = try holding.rtnetlink.links()
-        } catch {
-            throw error.error("list interfaces in \(namespace.path)")
-        }
-        var lease = NetemLease(
-            rules: rules,
-            hooks: try NetemHook.all(of: rules, among: links),
-            priority: holding.nextPriority
-        )
+        var lease = try lease(rules, among: holding, in: namespace)
         try check(lease, beside: holding.leases, in: namespace)
         lease.devices = try NetemDevices.add(
             for: lease,
@@ -141,6 +204,46 @@ package final class NetemBackend: ShapingBackend {
         holding.nextPriority -= 1
     }
 
+    private func widen(
+        _ place: Int,
+        by matches: [PacketMatch],
+        among holding: inout Holding,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) {
+        let old = holding.leases[place]
+        var rules = old.rules
+        (rules.pass, rules.match) = ([], matches)
+        let more = try lease(rules, among: holding, in: namespace)
+        var new = old
+        new.rules.match += matches
+        var commands = ""
+        for hook in more.hooks {
+            guard let index = new.hooks.firstIndex(where: { $0.isAtPlace(of: hook) }) else {
+                continue
+            }
+            new.hooks[index].rules += hook.rules
+            commands += NetemText.widen(old, by: hook, beside: Array(holding.leases[..<place]))
+        }
+        let older = Array(holding.leases[..<place])
+        let isAlone =
+            zip(old.hooks, new.hooks).allSatisfy {
+                old.rivals(at: $0, among: older).map(\.lease.name)
+                    == new.rivals(at: $1, among: older).map(\.lease.name)
+            }
+            && holding.leases[(place + 1)...].allSatisfy { newer in
+                newer.hooks.allSatisfy { newer.rivals(at: $0, among: [new]).isEmpty }
+            }
+        guard isAlone, !commands.isEmpty else {
+            throw KernelError(
+                .unsupported,
+                "widen \(old.name)",
+                "netem cannot take more packets into it beside other faults on the same interface"
+            )
+        }
+        try nft.transact(commands, "widen \(old.name) in \(namespace.path)", in: namespace)
+        holding.leases[place] = new
+    }
+
     private func check(
         _ lease: NetemLease,
         beside older: [NetemLease],
@@ -157,6 +260,9 @@ package final class NetemBackend: ShapingBackend {
             )
         }
         try NetemStage.checkRates(lease, beside: older)
+        for route in lease.routes(beside: older) {
+            _ = try NetemStage.all(for: (older + [lease]).filter { route.leases.contains($0.name) })
+        }
         let own = Set(older.map(\.name))
         for name in try nft.names(in: namespace) where !own.contains(name) {
             // The chain that takes a packet first decides alone, and we cannot write the other's anew.

@@ -33,6 +33,17 @@ enum NetemText {
         return (chains + rules).joined(separator: "\n") + "\n"
     }
 
+    /// The commands that add the rules of a hook to the chain that a lease has there.
+    static func widen(
+        _ lease: NetemLease,
+        by hook: NetemHook,
+        beside older: [NetemLease]
+    ) -> String {
+        guard let place = lease.hooks.first(where: { $0.isAtPlace(of: hook) }) else { return "" }
+        let tree = Tree(lease: lease, hook: place, rivals: lease.rivals(at: place, among: older))
+        return tree.more(hook).map { "add rule netdev \(lease.name) \($0)\n" }.joined()
+    }
+
     /// The packets that each ifb was given, by its name, from the text of a table.
     static func counts(in listing: String) -> [String: UInt64] {
         var counts: [String: UInt64] = [:]
@@ -109,6 +120,13 @@ private struct Tree {
             rules: rules(of: hook, lease.rules, pass: "accept", take: "goto \(target(""))")
         )
         return [own] + asking("")
+    }
+
+    /// The rules of a hook at the end of its own chain.
+    func more(_ hook: NetemHook) -> [String] {
+        rules(of: hook, lease.rules, pass: "accept", take: "goto \(target(""))").map {
+            "\(base) \($0)"
+        }
     }
 
     private var base: String { "\(hook.direction == .egress ? "e" : "i")\(hook.index)" }
