@@ -236,6 +236,9 @@ fault.network = {}
 fault.process = {}
 fault.cpu = {}
 fault.memory = {}
+fault.fd = {}
+fault.pid = {}
+fault.clock = {}
 
 ---@class moonquake.fault.network.latency
 ---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
@@ -404,9 +407,11 @@ function fault.network.partition(options) end
 
 ---@class moonquake.fault.process.pause
 ---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
+---@field method? "signal"|"ptrace" "signal" (SIGSTOP, seen by its parent, undone from the journal) or "ptrace" (the kernel ends it when the agent dies). Default: "signal".
+---@field children? boolean Stop its descendants too. Default: false.
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
 
----Stops a process with SIGSTOP and continues it at the end.
+---Stops a process, by SIGSTOP or as its tracer, and continues it at the end.
 ---@param options moonquake.fault.process.pause
 ---@return moonquake.Fault
 function fault.process.pause(options) end
@@ -414,6 +419,7 @@ function fault.process.pause(options) end
 ---@class moonquake.fault.process.kill
 ---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
 ---@field signal? "ABRT"|"HUP"|"INT"|"KILL"|"QUIT"|"SEGV"|"TERM"|"USR1"|"USR2" The signal. Default: "KILL".
+---@field every? string Kill again at this interval while the fault is on: each time what the target's selector matches then, as many as at first.
 ---@field restart? string At rollback: "none", "supervised" (check that a supervisor brought it back), or the arguments of a command that starts it. Default: "none".
 ---@field restart_within? string How long the process may take to be back at rollback. Default: "10s".
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
@@ -443,6 +449,37 @@ function fault.cpu.limit(options) end
 ---@param options moonquake.fault.memory.limit
 ---@return moonquake.Fault
 function fault.memory.limit(options) end
+
+---@class moonquake.fault.fd.exhaust
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
+---@field share? string How full the limit is made: at 95%, the last 5% of the limit can still be opened. Default: "100%".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Has a process run out of file descriptors, by its own limit.
+---@param options moonquake.fault.fd.exhaust
+---@return moonquake.Fault
+function fault.fd.exhaust(options) end
+
+---@class moonquake.fault.pid.exhaust
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
+---@field share? string How full the limit is made: at 95%, the last 5% of the limit can still be used. Default: "100%".
+---@field scope? "cgroup"|"user" Which limit: "cgroup" (pids.max of the target's group) or "user" (its RLIMIT_NPROC). Default: "cgroup".
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Takes the places for new processes and threads of a target's control group or user.
+---@param options moonquake.fault.pid.exhaust
+---@return moonquake.Fault
+function fault.pid.exhaust(options) end
+
+---@class moonquake.fault.clock.skew
+---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
+---@field offset string How far the service's clock is off: ahead, or behind with a minus, at most ten years.
+---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
+
+---Shifts the wall clock of a service that was started by `moonquake wrap`.
+---@param options moonquake.fault.clock.skew
+---@return moonquake.Fault
+function fault.clock.skew(options) end
 
 ---@class moonquake.fault.noop
 ---@field target moonquake.Target What to hit: target.host, target.netns, target.process, target.container, target.systemd.

@@ -123,7 +123,8 @@ package struct LinuxProcesses: ProcessPort {
         else { return nil }
         // It is the thread that traces; a person knows its process.
         let tracer = try ProcFile.text("/proc/\(thread)/status")
-        return tracer.flatMap { ProcessStatus.field("Tgid", of: $0) }.flatMap { Int32($0) } ?? thread
+        let process = tracer.flatMap { ProcessStatus.field("Tgid", of: $0) }
+        return process.flatMap { Int32($0) } ?? thread
     }
 
     package func fileLimit(of process: ProcessIdentity) throws(KernelError) -> FileLimit? {
