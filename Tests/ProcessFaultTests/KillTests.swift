@@ -78,7 +78,8 @@ struct KillTests {
             uniqueKeysWithValues: (record.effect?.figures ?? []).map { ($0.name, $0.value) }
         )
         #expect((figures["times"] ?? 0) >= 4)
-        #expect((figures["restarts"] ?? 0) >= (figures["times"] ?? 0) - 1)
+        // One that is back before the agent first looks again counts as there before.
+        #expect((figures["restarts"] ?? 0) >= (figures["times"] ?? 0) - 2)
         // No kill comes after the revert.
         let left = try #require(supervisor.children.first { $0.names.contains(name) }).identity
         try await Task.sleep(for: .milliseconds(400))
