@@ -64,8 +64,8 @@ struct KillTests {
         )
         let leases = try await inject(spec, agent)
         #expect(leases.count == 1)
-        let began = ContinuousClock.now
-        _ = eventually { ContinuousClock.now - began > .seconds(1.5) }
+        // The agent needs the pool's threads, of which a small machine has one.
+        try await Task.sleep(for: .seconds(1.5))
         guard case .reverted(let records) = await agent.answer(.revert([])) else {
             Issue.record("no answer")
             return
@@ -78,10 +78,11 @@ struct KillTests {
             uniqueKeysWithValues: (record.effect?.figures ?? []).map { ($0.name, $0.value) }
         )
         #expect((figures["times"] ?? 0) >= 4)
-        #expect((figures["restarts"] ?? 0) >= (figures["times"] ?? 0) - 1)
+        // One that is back before the agent first looks again counts as there before.
+        #expect((figures["restarts"] ?? 0) >= (figures["times"] ?? 0) - 2)
         // No kill comes after the revert.
         let left = try #require(supervisor.children.first { $0.names.contains(name) }).identity
-        _ = eventually(within: .milliseconds(400)) { false }
+        try await Task.sleep(for: .milliseconds(400))
         #expect(try LinuxProcesses().snapshot(of: left) != nil)
     }
 

@@ -120,7 +120,8 @@ struct PauseTests {
         try await trial.inject()
         #expect(victim.state == (method == "signal" ? "T" : "t"))
         try await trial.revert()
-        #expect(victim.state == "S")
+        let state = victim.state
+        #expect(state == "S" || state == "R", "\(String(describing: state))")
     }
 
     @Test

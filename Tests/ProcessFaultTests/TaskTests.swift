@@ -23,6 +23,7 @@ struct TaskTests {
         #expect(trial.plan.holder == .kernel)
         let verified = try await trial.inject()
         #expect(tasks(verified, "own_tasks") > 40)
+        touch("\(folder.path)/go")
         #expect(try eventually { try LinuxControlGroups().refusedTasks(of: group.group) > 3 })
         #expect(eventually { (Int(text("\(folder.path)/refused")) ?? 0) > 3 })
         let effect = try await trial.effect()
@@ -58,7 +59,6 @@ struct TaskTests {
             folder.path,
         ])
         try LinuxControlGroups().move(victim.pid, into: group.group)
-        touch("\(folder.path)/go")
         return victim
     }
 

@@ -67,7 +67,7 @@ extension Agent {
         for watch in current.watches { watch.cancel() }
         // Not waited for: it may be asking a name server that does not answer.
         current.following?.cancel()
-        let repeated = await endRepeating(lease)
+        let repeated = await endRepeating(current)
         var half = await current.order.putBack(on: kernel)
         half.effect?.figures += repeated.figures
         if let problem = repeated.problem { half.effect?.seen += "; once it failed: \(problem)" }
