@@ -124,27 +124,33 @@ struct NeighbourTests {
     }
 
     @Test
-    func `two runs on one namespace end one by one`() throws {
+    func `two faults on one namespace end one by one, and a second run is refused it`() throws {
         try Sandbox.with { box in
             let (near, far) = try box.network()
             let before = try box.world(near, far)
-            let runners = try ["10.98.0.2", "fd98::2"].map { address in
-                let script = try box.write(
-                    "cut-\(address).lua",
-                    """
-                    inject(fault.network.partition { target = target.netns { name = "\(near)" }, to = "\(address)" })
-                    wait "60s"
-                    """
-                )
-                return try box.begin("run", script)
+            func cut(_ address: String) -> String {
+                "inject(fault.network.partition { target = target.netns { name = \"\(near)\" }, to = \"\(address)\" })"
             }
-            try box.injected(2, by: runners[0])
-            runners[1].signal(SIGINT)
-            #expect(try runners[1].ended() == 130)
+            let script = try box.write(
+                "cut.lua",
+                """
+                \(cut("10.98.0.2"))
+                local six = \(cut("fd98::2"))
+                rollback(six)
+                wait "60s"
+                """
+            )
+            let runner = try box.begin("run", script)
+            #expect(eventually(within: .seconds(30)) { runner.errors.contains("reverted") })
             #expect(try box.start(["ping", "-c1", "-W0.3", "10.98.0.2"], in: near).ended() != 0)
             #expect(try box.start(["ping", "-c1", "-W1", "fd98::2"], in: near).ended() == 0)
-            runners[0].signal(SIGINT)
-            #expect(try runners[0].ended() == 130)
+
+            let other = try box.moonquake("run", try box.write("other.lua", cut("fd98::2")))
+            #expect(other.code != 0)
+            #expect(other.errors.contains("is held by run"), "\(other.errors)")
+
+            runner.signal(SIGINT)
+            #expect(try runner.ended() == 130)
             try box.expect(before, in: near, far)
         }
     }

@@ -299,3 +299,16 @@ package struct ProcessPause: Fault {
         }
     }
 }
+
+extension ProcessPause.Undo {
+    /// Reads an undo; a journal of an earlier version names the process alone.
+    package init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        process = try fields.decode(ProcessIdentity.self, forKey: .process)
+        method = try fields.decodeIfPresent(ProcessPause.Method.self, forKey: .method) ?? .signal
+        children = try fields.decodeIfPresent(Bool.self, forKey: .children) ?? false
+        others = try fields.decodeIfPresent([ProcessIdentity].self, forKey: .others) ?? []
+        stoppedBefore =
+            try fields.decodeIfPresent([ProcessIdentity].self, forKey: .stoppedBefore) ?? []
+    }
+}
