@@ -1,8 +1,9 @@
 """DNS through the responder, beside dnsmasq, in one run: queries passed on and queries answered by itself.
 
-Two namespaces with a cable. In the far one a dnsmasq answers from its configuration. In the near one dnsperf asks, through the
-redirect and the responder of a real run, and through a dnsmasq without cache that forwards to the same server. Responder and
-forwarding dnsmasq have core 1 for themselves; the rest is on core 0. Each is asked in turn, several times; the medians count.
+Three namespaces. In the far one a dnsmasq answers from its configuration. Two others have a cable to it each: in the near one dnsperf
+asks it through the redirect and the responder of a real run; in the peer's, through a dnsmasq without cache that forwards to it (in
+the near one its queries would be redirected too). Responder and forwarding dnsmasq have core 1 for themselves; the rest is on core 0.
+Each is asked in turn, several times; the medians count.
 
 Usage: names.py [PROGRAM] [SECONDS]. Exit code 1 when a rate is below what docs/performance.md promises.
 """
@@ -23,6 +24,7 @@ SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
 ROUNDS = 3
 TICKS = os.sysconf("SC_CLK_TCK")
 FAR = "10.97.0.2"
+FAR_OF_PEER = "10.96.0.2"
 
 
 def run(*arguments):
@@ -44,15 +46,17 @@ class Lab:
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="moonquake-names-")
-        self.near, self.far = f"mqn-{os.getpid()}-a", f"mqn-{os.getpid()}-b"
+        self.near, self.far, self.peer = (f"mqn-{os.getpid()}-{end}" for end in "abc")
         self.children = []
 
     def __enter__(self):
-        for name in (self.near, self.far):
+        for name in (self.near, self.far, self.peer):
             run("ip", "netns", "add", name)
             run("ip", "-n", name, "link", "set", "lo", "up")
-        run("ip", "link", "add", "va", "netns", self.near, "type", "veth", "peer", "name", "vb", "netns", self.far)
-        for name, device, address in ((self.near, "va", "10.97.0.1/24"), (self.far, "vb", FAR + "/24")):
+        for name, device in ((self.near, "vb"), (self.peer, "vc")):
+            run("ip", "link", "add", "va", "netns", name, "type", "veth", "peer", "name", device, "netns", self.far)
+        for name, device, address in ((self.near, "va", "10.97.0.1/24"), (self.far, "vb", FAR + "/24"),
+                                      (self.peer, "va", "10.96.0.1/24"), (self.far, "vc", FAR_OF_PEER + "/24")):
             run("ip", "-n", name, "addr", "add", address, "dev", device)
             run("ip", "-n", name, "link", "set", device, "up")
         pathlib.Path(f"/etc/netns/{self.near}").mkdir(parents=True, exist_ok=True)
@@ -67,7 +71,7 @@ class Lab:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
-        for name in (self.near, self.far):
+        for name in (self.near, self.far, self.peer):
             subprocess.run(["ip", "netns", "del", name], check=False)
         subprocess.run(["rm", "-rf", self.folder, f"/etc/netns/{self.near}"], check=False)
 
@@ -88,11 +92,11 @@ class Lab:
         pathlib.Path(path).write_text("\n".join([*common, *lines]) + "\n", encoding="utf-8")
         return self.start("dnsmasq", "-k", f"--conf-file={path}", namespace=namespace, core=core)
 
-    def answers(self, server, name):
+    def answers(self, namespace, server, name):
         """Whether a server answers for a name, after a while at most."""
         for _ in range(100):
             done = subprocess.run(
-                ["ip", "netns", "exec", self.near, "dig", "+short", "+time=1", "+tries=1", f"@{server}", name],
+                ["ip", "netns", "exec", namespace, "dig", "+short", "+time=1", "+tries=1", f"@{server}", name],
                 capture_output=True, text=True, check=False)
             if re.match(r"\d", done.stdout):
                 return
@@ -126,12 +130,12 @@ class Lab:
         parent = (folder / "stat").read_text().rsplit(")", 1)[1].split()[1]
         return self.folder.encode() in pathlib.Path(f"/proc/{parent}/cmdline").read_bytes()
 
-    def rate(self, server, name, pid):
+    def rate(self, namespace, server, name, pid):
         """Queries a second that a server answers, and the microseconds of processor that a process used for each."""
         queries = f"{self.folder}/queries-{name}"
         pathlib.Path(queries).write_text("".join(f"{i}.{name} A\n" for i in range(1000)), encoding="utf-8")
         before = cpu_seconds(pid)
-        done = run("ip", "netns", "exec", self.near, "taskset", "-c", "0", "dnsperf", "-s", server, "-d", queries,
+        done = run("ip", "netns", "exec", namespace, "taskset", "-c", "0", "dnsperf", "-s", server, "-d", queries,
                    "-l", str(SECONDS), "-c", "8", "-q", "200")
         used = cpu_seconds(pid) - before
         rate = float(re.search(r"Queries per second:\s+([\d.]+)", done)[1])
@@ -143,18 +147,19 @@ class Lab:
 def main():
     """Measures and prints; the exit code says whether the promises are kept."""
     with Lab() as lab:
-        lab.dnsmasq(lab.far, 0, f"listen-address={FAR}", "address=/test/10.97.0.9")
-        peer = lab.dnsmasq(lab.near, 1, "listen-address=127.0.0.1", f"server={FAR}", "address=/own.test/192.0.2.1")
-        lab.answers(FAR, "a.pass.test")
-        lab.answers("127.0.0.1", "a.pass.test")
-        direct = lab.rate(FAR, "pass.test", peer.pid)[0]
+        addresses = [f"listen-address={address}" for address in (FAR, FAR_OF_PEER)]
+        lab.dnsmasq(lab.far, 0, *addresses, "address=/test/10.97.0.9")
+        peer = lab.dnsmasq(lab.peer, 1, "listen-address=127.0.0.1", f"server={FAR_OF_PEER}", "address=/own.test/192.0.2.1")
+        lab.answers(lab.near, FAR, "a.pass.test")
+        lab.answers(lab.peer, "127.0.0.1", "a.pass.test")
+        direct = lab.rate(lab.near, FAR, "pass.test", peer.pid)[0]
         ours = lab.responder()
-        lab.answers(FAR, "a.own.test")
+        lab.answers(lab.near, FAR, "a.own.test")
         rows = {}
         for _ in range(ROUNDS):
             for kind in ("pass", "own"):
-                for who, server, pid in (("dnsmasq", "127.0.0.1", peer.pid), ("moonquake", FAR, ours)):
-                    rows.setdefault((kind, who), []).append(lab.rate(server, f"{kind}.test", pid))
+                for who, server, pid in (("dnsmasq", (lab.peer, "127.0.0.1"), peer.pid), ("moonquake", (lab.near, FAR), ours)):
+                    rows.setdefault((kind, who), []).append(lab.rate(*server, f"{kind}.test", pid))
         figures = {key: [statistics.median(column) for column in zip(*values)] for key, values in rows.items()}
         memory = re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{ours}/status").read_text())[1]
     print(f"{'':10}{'':12}{'queries/s':>12}{'µs CPU each':>14}{'lost %':>9}")
