@@ -63,18 +63,8 @@ struct RunFolder {
 
     /// The names of the runs that are recorded here, the oldest first: they begin with their time.
     var names: [String] {
-        guard let folder = opendir(path) else { return [] }
-        defer { closedir(folder) }
-        var names: [String] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name.hasSuffix(".json"), !name.hasPrefix(".") {
-                names.append(String(name.dropLast(5)))
-            }
-        }
-        return names.sorted()
+        let files = (try? StateFile.names(in: path)) ?? []
+        return files.filter { $0.hasSuffix(".json") }.map { String($0.dropLast(5)) }
     }
 
     /// Keeps a report under the run's name: whole, or not at all.

@@ -130,16 +130,10 @@ package struct LinuxApprovals: ApprovalPort {
     }
 
     private static func names(in path: String) throws(KernelError) -> [String] {
-        guard let directory = opendir(path) else { throw .system(errno, "list \(path)") }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if !name.hasPrefix(".") { names.append(name) }
+        guard let names = try ProcFile.names(in: path) else {
+            throw .system(ENOENT, "list \(path)")
         }
-        return names.sorted()
+        return names.filter { !$0.hasPrefix(".") }.sorted()
     }
 
     // MARK: People
