@@ -161,7 +161,7 @@ let package = Package(
         ),
         tests("GameDay", ["ChaosGameDay", "ChaosLinux", "ChaosModel", subprocess, system]),
         tests("LuaBridge", ["LuaBridge", "CLua"]),
-        tests("Report", ["ChaosModel", "ChaosReport", subprocess, system]),
+        tests("Report", ["ChaosGameDay", "ChaosModel", "ChaosReport", subprocess, system]),
         tests("Model", ["ChaosModel"]),
         tests("Proxy", ["ChaosModel", "ChaosProxy", nioCore, nioEmbedded, nioPosix]),
         tests(

@@ -63,8 +63,26 @@ static size_t give(char *buffer, size_t size, size_t count, void *context) {
     return taken;
 }
 
+// The server's last refusal, which libcurl's own words leave out.
+struct refusal {
+    char line[200];
+};
+
+static size_t hear(char *line, size_t size, size_t count, void *context) {
+    struct refusal *refusal = context;
+    size_t length = size * count;
+    // Replies to commands come here a line each; 4yz and 5yz say no (RFC 5321, 4.2.1).
+    if (length < 4 || (line[0] != '4' && line[0] != '5')) return length;
+    size_t kept = length < sizeof refusal->line ? length : sizeof refusal->line - 1;
+    while (kept > 0 && (line[kept - 1] == '\r' || line[kept - 1] == '\n')) kept--;
+    memcpy(refusal->line, line, kept);
+    refusal->line[kept] = 0;
+    return length;
+}
+
 static CURLcode perform(CURL *handle, const struct cmail_letter *letter,
-                        const struct curl_slist *receivers, struct rest *rest, char *answer) {
+                        const struct curl_slist *receivers, struct rest *rest,
+                        struct refusal *refusal, char *answer) {
     curl.easy_setopt(handle, CURLOPT_ERRORBUFFER, answer);
     curl.easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
     curl.easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
@@ -81,6 +99,8 @@ static CURLcode perform(CURL *handle, const struct cmail_letter *letter,
     curl.easy_setopt(handle, CURLOPT_UPLOAD, 1L);
     curl.easy_setopt(handle, CURLOPT_READFUNCTION, give);
     curl.easy_setopt(handle, CURLOPT_READDATA, rest);
+    curl.easy_setopt(handle, CURLOPT_HEADERFUNCTION, hear);
+    curl.easy_setopt(handle, CURLOPT_HEADERDATA, refusal);
     return curl.easy_perform(handle);
 }
 
@@ -104,9 +124,14 @@ int cmail_send(const struct cmail_letter *letter, char answer[CMAIL_ANSWER]) {
         return -1;
     }
     struct rest rest = {letter->text, letter->length};
-    CURLcode code = perform(handle, letter, receivers, &rest, answer);
+    struct refusal refusal = {""};
+    CURLcode code = perform(handle, letter, receivers, &rest, &refusal, answer);
     if (code != CURLE_OK && !answer[0]) {
         snprintf(answer, CMAIL_ANSWER, "%s", curl.easy_strerror(code));
+    }
+    if (code != CURLE_OK && refusal.line[0]) {
+        size_t length = strlen(answer);
+        snprintf(answer + length, CMAIL_ANSWER - length, "; the server said: %s", refusal.line);
     }
     curl.slist_free_all(receivers);
     curl.easy_cleanup(handle);

@@ -1,13 +1,15 @@
-// `moonquake report RUN`: a past run in any format; `moonquake report A B`: two runs side by side.
+// `moonquake report NAME`: a past run or GameDay in any format; `moonquake report A B`: two runs side by side.
 
 import ArgumentParser
+import ChaosGameDay
 import ChaosModel
 import ChaosReport
 
 struct ReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report",
-        abstract: "Shows the report of a past run in any format, or compares two runs."
+        abstract:
+            "Shows the report of a past run or GameDay in any format, or compares two runs."
     )
 
     @OptionGroup
@@ -15,7 +17,7 @@ struct ReportCommand: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "The runs: names as `moonquake runs` lists them, `last`, or JSON reports.",
+            "The runs: names as `moonquake runs` lists them, `last`, or JSON reports; or a GameDay.",
             valueName: "run"
         )
     )
@@ -38,7 +40,12 @@ struct ReportCommand: ParsableCommand {
             )
         }
         let writers = try files.map { try ReportFile($0) }
-        let reports = try runs.map { try RunFolder(stateDirectory: state.path).report(of: $0) }
+        let folder = RunFolder(stateDirectory: state.path)
+        let days = GameDayStore(stateDirectory: state.path)
+        if runs.count == 1, let day = try days.report(of: runs[0]) {
+            return try show(day, writers, folder)
+        }
+        let reports = try runs.map { try folder.report(of: $0) }
         guard reports.count == 1 else {
             guard writers.isEmpty else {
                 throw CommandFailure(
@@ -52,6 +59,14 @@ struct ReportCommand: ParsableCommand {
         if writers.isEmpty {
             let summary = TerminalSummary(colours: Console.hasColours(1))
             Console.write(summary.text(reports[0]), to: 1)
+        }
+    }
+
+    private func show(_ day: GameDayReport, _ writers: [ReportFile], _ folder: RunFolder) throws {
+        for writer in writers { try writer.write(day, runs: folder) }
+        if writers.isEmpty {
+            let summary = GameDaySummary(colours: Console.hasColours(1))
+            Console.write(summary.text(day), to: 1)
         }
     }
 }

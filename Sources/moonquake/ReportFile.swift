@@ -37,8 +37,20 @@ struct ReportFile {
     /// Writes the report of a run.
     func write(_ report: RunReport) throws { try write(format.text(report)) }
 
-    /// Writes the report of a GameDay.
-    func write(_ report: GameDayReport) throws { try write(WireJSON.pretty(report) + "\n") }
+    /// Writes the report of a GameDay, and beside it those of its runs, so that it can link to them.
+    func write(_ report: GameDayReport, runs: RunFolder) throws {
+        var links: [String: String] = [:]
+        if let ending = format.linkedEnding {
+            let stem = String(path[..<(path.lastIndex(of: ".") ?? path.endIndex)])
+            for run in runs.reports(of: report) {
+                let name = "\(run.runID)\(ending)"
+                try LinuxJournals.makeFolder("\(stem).runs")
+                try ReportFile("\(stem).runs/\(name)").write(run)
+                links[run.runID] = "\(stem.split(separator: "/").last ?? "").runs/\(name)"
+            }
+        }
+        try write(format.text(report, links: links))
+    }
 
     private func write(_ text: String) throws {
         guard let file = fopen(path, "w") else { throw failure }
@@ -81,7 +93,7 @@ struct RunFolder {
 
     /// The report of a run: by its name, `last`, or a file.
     func report(of run: String) throws(CommandFailure) -> RunReport {
-        if run.contains("/") || run.hasSuffix(".json") { return try read(run) }
+        if run.contains("/") || run.hasSuffix(".json") { return try StateFile.report(run) }
         let names = names
         guard let name = run == "last" ? names.last : names.first(where: { $0 == run }) else {
             let hint = NearestName.of(run, among: names).map { "; did you mean \"\($0)\"?" }
@@ -91,31 +103,14 @@ struct RunFolder {
                     + (hint ?? "; `moonquake runs` lists them")
             )
         }
-        return try read("\(path)/\(name).json")
+        return try StateFile.report("\(path)/\(name).json")
     }
 
-    private func read(_ file: String) throws(CommandFailure) -> RunReport {
-        guard let bytes = try? Data(contentsOf: URL(filePath: file)) else {
-            throw CommandFailure(.definition, "cannot read the report \(file.escapedForDisplay)")
-        }
-        let text = String(decoding: bytes, as: UTF8.self)
-        do {
-            let report = try WireJSON.value(RunReport.self, from: text)
-            guard report.schemaVersion == RunReport.currentSchemaVersion else {
-                throw CommandFailure(
-                    .definition,
-                    "\(file.escapedForDisplay) has schema_version \(report.schemaVersion), this program reads "
-                        + "\(RunReport.currentSchemaVersion); it is left alone"
-                )
-            }
-            return report
-        } catch let failure as CommandFailure {
-            throw failure
-        } catch {
-            throw CommandFailure(
-                .definition,
-                "\(file.escapedForDisplay) is torn or no report of Moonquake; it is left alone"
-            )
+    /// The reports of a day's runs, as far as they are kept here.
+    func reports(of day: GameDayReport) -> [RunReport] {
+        let names = Set(names)
+        return day.experiments.compactMap(\.runID).filter(names.contains).compactMap {
+            try? report(of: $0)
         }
     }
 

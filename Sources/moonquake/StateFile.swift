@@ -1,5 +1,6 @@
 // Small files of the state directory: whole or not there.
 
+import ChaosGameDay
 import ChaosLinux
 import ChaosModel
 import Glibc
@@ -41,6 +42,28 @@ enum StateFile {
         return ferror(file) == 0 ? String(decoding: bytes, as: UTF8.self) : nil
     }
 
+    /// A report that this program wrote, of a run or of a GameDay.
+    static func report<Report: StoredReport>(_ path: String) throws(CommandFailure) -> Report {
+        let shown = path.escapedForDisplay
+        guard let text = read(path) else {
+            throw CommandFailure(.definition, "cannot read the report \(shown)")
+        }
+        guard let report = try? WireJSON.value(Report.self, from: text) else {
+            throw CommandFailure(
+                .definition,
+                "\(shown) is torn or no report of Moonquake; it is left alone"
+            )
+        }
+        guard report.schemaVersion == Report.currentSchemaVersion else {
+            throw CommandFailure(
+                .definition,
+                "\(shown) has schema_version \(report.schemaVersion), this program reads "
+                    + "\(Report.currentSchemaVersion); it is left alone"
+            )
+        }
+        return report
+    }
+
     /// The names in a folder; none when it is not there.
     static func names(in folder: String) throws(CommandFailure) -> [String] {
         guard let directory = opendir(folder) else {
@@ -59,3 +82,12 @@ enum StateFile {
         return names.sorted()
     }
 }
+
+/// A report in a file.
+protocol StoredReport: Decodable {
+    static var currentSchemaVersion: Int { get }
+    var schemaVersion: Int { get }
+}
+
+extension RunReport: StoredReport {}
+extension GameDayReport: StoredReport {}

@@ -41,40 +41,49 @@ struct PlaybookTests {
     }
 
     @Test
-    func `one experiment deviates: the others run, the day fails and says what was measured`()
+    func `one of five deviates: the others run, the day fails and says what was measured`()
         throws
     {
         try Sandbox.with { box in
             let site = try Site(box)
-            let file = try site.gameDay(experiments: ["slow", "cut", "twice"])
+            let names = ["slow", "cut", "twice", "slower", "thrice"]
+            let file = try site.gameDay(experiments: names)
             let report = box.folder + "/day.json"
-            let ended = try box.moonquake("gameday", "run", file, "--report", report)
+            let files = ["day.html", "day.md", "day.xml"].map { "\(box.folder)/\($0)" }
+            let more = ([report] + files).flatMap { ["--report", $0] }
+            let ended = try box.moonquake(["gameday", "run", file] + more)
             #expect(ended.code == 1, "\(ended.output)\(ended.errors)")
             let result = try gameDay(report)
-            #expect(result.experiments.map(\.outcome) == [.held, .deviated, .held])
+            #expect(result.experiments.map(\.outcome) == [.held, .deviated, .held, .held, .held])
+            try expectLinks(to: result, in: box)
+            let again = try box.moonquake("report", result.gameDayID)
+            #expect(again.code == 0 && again.output == ended.output, "\(again.errors)")
             let advice = try #require(result.recommendations.first)
             #expect(advice.metric == "error_rate")
             #expect(advice.finding.contains("network.partition"))
             #expect(advice.finding.contains("after the rollback"))
-            #expect(ended.output.contains("did not pass: 2 of 3 experiments held"))
+            #expect(ended.output.contains("did not pass: 4 of 5 experiments held"))
             #expect(try box.hasNoTableOfOurs(site.near))
         }
     }
 
     @Test
     func
-        `one experiment is aborted by its threshold: the rest is skipped and the report is written`()
+        `one of five is aborted by its threshold: the rest is skipped and the report is written`()
         throws
     {
         try Sandbox.with { box in
             let site = try Site(box)
-            let file = try site.gameDay(experiments: ["slow", "abort", "twice"])
+            let names = ["slow", "twice", "abort", "slower", "thrice"]
+            let file = try site.gameDay(experiments: names)
             let report = box.folder + "/day.json"
             let ended = try box.moonquake("gameday", "run", file, "--report", report)
             #expect(ended.code == 3, "\(ended.output)\(ended.errors)")
             let result = try gameDay(report)
             #expect(result.status == .halted)
-            #expect(result.experiments.map(\.outcome) == [.held, .aborted, .skipped])
+            #expect(
+                result.experiments.map(\.outcome) == [.held, .held, .aborted, .skipped, .skipped]
+            )
             #expect(try box.hasNoTableOfOurs(site.near))
         }
     }
@@ -104,6 +113,44 @@ struct PlaybookTests {
             let again = try box.moonquake("gameday", "run", "--resume", file)
             #expect(again.code == 2)
             #expect(again.errors.contains("nothing to resume"))
+        }
+    }
+
+    @Test
+    func `a GameDay that runs is not run twice, nor resumed`() throws {
+        try Sandbox.with { box in
+            let site = try Site(box)
+            let file = try site.gameDay(experiments: ["slow"], "approval = \"day\",")
+            let day = try box.begin("gameday", "run", file)
+            #expect(eventually(within: .seconds(30)) { day.errors.contains("moonquake approve") })
+            for more in [[], ["--resume"]] {
+                let second = try box.moonquake(["gameday", "run", file] + more)
+                #expect(second.code == 2)
+                #expect(second.errors.contains("this GameDay runs already (process \(day.pid))"))
+            }
+            day.signal(SIGTERM)
+            #expect(try day.ended(within: .seconds(30)) == 130)
+        }
+    }
+
+    @Test
+    func `an experiment whose target another run holds is refused, and the day says by whom`()
+        throws
+    {
+        try Sandbox.with { box in
+            let site = try Site(box)
+            let file = try site.gameDay(experiments: ["slow", "twice"])
+            let other = try box.begin("run", "\(box.folder)/long.lua")
+            let isHeld = eventually(within: .seconds(60)) {
+                other.errors.contains("injected network.partition")
+            }
+            #expect(isHeld, "\(other.errors)")
+            let report = box.folder + "/day.json"
+            let ended = try box.moonquake("gameday", "run", file, "--report", report)
+            #expect(ended.code != 0)
+            let first = try gameDay(report).experiments[0]
+            #expect(first.outcome != .held, "\(ended.output)")
+            #expect(try other.ended(within: .seconds(60)) == 1)
         }
     }
 
@@ -206,6 +253,20 @@ struct PlaybookTests {
 
     // MARK: Steps
 
+    /// Each report of a day links to those of its experiments, which are there.
+    private func expectLinks(to day: GameDayReport, in box: Sandbox) throws {
+        for ending in ["html", "md"] {
+            let text = try #require(File.text("\(box.folder)/day.\(ending)"))
+            for run in day.experiments.compactMap(\.runID) {
+                #expect(text.contains("./day.runs/\(run).\(ending)"))
+                let linked = File.text("\(box.folder)/day.runs/\(run).\(ending)") ?? ""
+                #expect(linked.contains(run), "\(run) is not there")
+            }
+        }
+        let suite = File.text("\(box.folder)/day.xml") ?? ""
+        #expect(suite.contains("tests=\"6\" failures=\"2\" errors=\"0\" skipped=\"0\""))
+    }
+
     private func approve(_ day: Program, in box: Sandbox) throws {
         let isAsked = eventually(within: .seconds(60)) { day.errors.contains("moonquake approve") }
         try #require(isAsked, "\(day.output)\(day.errors)")
@@ -244,6 +305,8 @@ private struct Site {
             in: far
         )
         try write("slow", fault: "fault.network.latency { delay = \"5ms\", \(target) }")
+        try write("slower", fault: "fault.network.latency { delay = \"9ms\", \(target) }")
+        try write("thrice", fault: "fault.network.duplicate { percent = \"30%\", \(target) }")
         try write("twice", fault: "fault.network.duplicate { percent = \"20%\", \(target) }")
         try write("cut", fault: "fault.network.partition { \(target) }")
         try write("long", fault: "fault.network.partition { \(target) }", wait: "6s")

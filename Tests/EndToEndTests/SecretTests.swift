@@ -68,6 +68,69 @@ struct SecretTests {
         }
     }
 
+    private static let day = """
+        local token = secret "MQ_TOKEN"
+        local it = experiment("it is " .. token) {
+          run = function()
+            observe("seen " .. token)
+            inject(fault.noop { target = target.host {} })
+          end,
+        }
+        gameday("the day of " .. token) {
+          owner = token,
+          experiments = { it },
+          approval = "day",
+          notify = {
+            notify.command { run = { "/bin/dd", "status=none", "oflag=append", "conv=notrunc", "of=" .. NOTICES } },
+            notify.webhook { url = "http://127.0.0.1:1/" .. token, headers = { Authorization = token } },
+            notify.command { run = { "/bin/sh", "-c", "echo $0 >&2; exit 1", token } },
+          },
+          run = function(day)
+            day.observe("noted " .. token)
+            day.approve("more of " .. token)
+            day.experiment(it)
+          end,
+        }
+        """
+
+    @Test
+    func `it is masked in the notices, the audit trail and the reports of a GameDay`() throws {
+        try Sandbox.with { box in
+            let notices = "\(box.folder)/notices"
+            let text = Self.day.replacing("NOTICES", with: "\"\(notices)\"")
+            let script = try box.write("day.lua", text)
+            let files = ["d.html", "d.md", "d.xml", "d.json"].map { "\(box.folder)/\($0)" }
+            let environment = Program.environment.merging(["MQ_TOKEN": Self.secret]) { $1 }
+            let day = try box.begin(
+                ["gameday", "run", script] + files.flatMap { ["--report", $0] },
+                environment: environment
+            )
+            for gate in 1...2 {
+                let isAsked = eventually(within: .seconds(30)) {
+                    day.errors.contains("-gate\(gate)")
+                }
+                #expect(isAsked, "\(day.errors)")
+                let waiting = try box.tool("find", box.state, "-type", "f")
+                for file in waiting.split(separator: "\n") {
+                    Self.expectNoSecret(in: File.text(String(file)) ?? "")
+                }
+                let yes = try box.moonquake("approve", "--comment", "go")
+                #expect(yes.code == 0, "\(yes.errors)")
+            }
+            #expect(try day.ended(within: .seconds(120)) == 7, "\(day.errors)")
+            let kept = try box.tool("find", box.state, "-type", "f").split(separator: "\n")
+            #expect(kept.contains { $0.contains("/gamedays/") })
+            for file in kept.map(String.init) + files + [notices] {
+                let text = File.text(file) ?? ""
+                Self.expectNoSecret(in: text)
+                if files.contains(file) || file == notices {
+                    #expect(text.contains("secret MQ"), "\(file)")
+                }
+            }
+            for text in [day.output, day.errors] { Self.expectNoSecret(in: text) }
+        }
+    }
+
     @Test
     func `it is masked in the message about a wrong definition`() throws {
         try Sandbox.with { box in

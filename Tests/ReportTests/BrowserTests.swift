@@ -69,14 +69,30 @@ struct `The page in a browser` {
         }
     }
 
-    @Test
-    func `light and dark are two pictures`() async throws {
+    @Test(arguments: [false, true])
+    func `the page of a GameDay is drawn, and asks for nothing`(dark: Bool) async throws {
+        for name in ["the shop's rehearsal"] + SampleReport.hostile.prefix(2) {
+            let page = GameDayHTML(SampleDay.make(name), links: ["run-1": "day.runs/run-1.html"])
+            let (document, said) = try await open(page.text, dark: dark)
+            #expect(document.contains("<svg class=\"timeline\""))
+            #expect(document.matches(of: /<rect class="bar [a-z]+"/).count == 5)
+            #expect(document.contains("href=\"./day.runs/run-1.html\""))
+            #expect(!document.contains("<title>owned") && !document.contains("<script"))
+            let console = said.split(separator: "\n").filter { $0.contains(":CONSOLE") }
+            #expect(console.isEmpty, "\(console)")
+        }
+    }
+
+    @Test(arguments: [
+        ("report", HTMLReport(SampleReport.make()).text),
+        ("day", GameDayHTML(SampleDay.make(), links: ["run-1": "day.runs/run-1.html"]).text),
+    ])
+    func `light and dark are two pictures`(name: String, page: String) async throws {
         let folder = FileManager.default.temporaryDirectory.appending(
             path: "moonquake-shot-\(UUID().uuidString)"
         )
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let page = HTMLReport(SampleReport.make()).text
         var pictures: [Data] = []
         for dark in [false, true] {
             let file = folder.appending(path: "\(dark).png").path()
@@ -87,8 +103,8 @@ struct `The page in a browser` {
         #expect(pictures[0] != pictures[1])
         // To be looked at by a person: MOONQUAKE_SHOTS=FOLDER keeps the pictures and the page.
         guard let keep = ProcessInfo.processInfo.environment["MOONQUAKE_SHOTS"] else { return }
-        try pictures[0].write(to: URL(filePath: "\(keep)/light.png"))
-        try pictures[1].write(to: URL(filePath: "\(keep)/dark.png"))
-        try Data(page.utf8).write(to: URL(filePath: "\(keep)/report.html"))
+        try pictures[0].write(to: URL(filePath: "\(keep)/\(name)-light.png"))
+        try pictures[1].write(to: URL(filePath: "\(keep)/\(name)-dark.png"))
+        try Data(page.utf8).write(to: URL(filePath: "\(keep)/\(name).html"))
     }
 }

@@ -1,27 +1,12 @@
 // Each format says what the report says, and nothing from outside acts in it.
 
 import ChaosModel
-import FoundationEssentials
-import Subprocess
-import SystemPackage
 import Testing
 
 @testable import ChaosReport
 
 @Suite
 struct `Formats of the report` {
-    /// What a program says of a text on its standard input.
-    private func python(_ program: String, _ input: String) async throws -> String {
-        let result = try await Subprocess.run(
-            .name("python3"),
-            arguments: ["-c", program],
-            input: .string(input),
-            output: .string(limit: 1 << 22),
-            error: .string(limit: 1 << 16)
-        )
-        return result.standardOutput + result.standardError
-    }
-
     @Test
     func `the ending says the format`() {
         #expect(ReportFormat(path: "a/b.json") == .json)
@@ -42,25 +27,14 @@ struct `Formats of the report` {
         }
     }
 
-    /// The tags of a page, and what an independent parser found of its texts.
-    private static let readPage = """
-        import sys, html.parser
-        class P(html.parser.HTMLParser):
-            def handle_starttag(self, tag, attrs):
-                print('tag', tag, sorted(name for name, value in attrs))
-                for name, value in attrs:
-                    if name.startswith('on') or name in ('src', 'href', 'style', 'action'): print('bad', name, value)
-        P().feed(sys.stdin.read())
-        """
-
     @Test
     func `HTML has the same elements whatever the texts are`() async throws {
-        let plain = try await python(Self.readPage, HTMLReport(SampleReport.make("x")).text)
+        let plain = try await python(pageReader, HTMLReport(SampleReport.make("x")).text)
         #expect(
             plain.contains("tag svg") && !plain.contains("bad ") && !plain.contains("tag script")
         )
         for name in SampleReport.hostile {
-            let hostile = try await python(Self.readPage, HTMLReport(SampleReport.make(name)).text)
+            let hostile = try await python(pageReader, HTMLReport(SampleReport.make(name)).text)
             #expect(hostile == plain, "\(name)")
         }
     }
@@ -114,22 +88,13 @@ struct `Formats of the report` {
         )
     }
 
-    private static let readXML = """
-        import sys, xml.etree.ElementTree as E
-        root = E.fromstring(sys.stdin.read().encode())
-        for e in root.iter(): print(e.tag, sorted(e.attrib))
-        suite = root.find('testsuite')
-        print(suite.get('tests'), suite.get('failures'), suite.get('errors'), suite.get('skipped'))
-        print(ascii(suite.get('name')))
-        """
-
     @Test
     func `JUnit XML is well-formed, and says the same whatever the texts are`() async throws {
-        let plain = try await python(Self.readXML, JUnitReport(SampleReport.make("x")).text)
+        let plain = try await python(xmlReader, JUnitReport(SampleReport.make("x")).text)
         #expect(plain.contains("3 2 0 0\n'x'"), "\(plain)")
         let head = plain.split(separator: "\n").dropLast()
         for name in SampleReport.hostile {
-            let hostile = try await python(Self.readXML, JUnitReport(SampleReport.make(name)).text)
+            let hostile = try await python(xmlReader, JUnitReport(SampleReport.make(name)).text)
             #expect(hostile.split(separator: "\n").dropLast() == head, "\(name): \(hostile)")
         }
     }
@@ -149,21 +114,10 @@ struct `Formats of the report` {
 
     @Test
     func `Markdown keeps its headings and columns whatever the texts are`() {
-        func shape(_ text: String) -> [String] {
-            text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-                if line.hasPrefix("#") { return String(line.prefix { $0 == "#" }) }
-                guard line.hasPrefix("|") else { return line.isEmpty ? "" : "text" }
-                let bars = line.indices.filter { index in
-                    line[index] == "|"
-                        && (index == line.startIndex || line[line.index(before: index)] != "\\")
-                }
-                return "row \(bars.count)"
-            }
-        }
-        let plain = shape(MarkdownReport(SampleReport.make("x")).text)
+        let plain = markdownShape(MarkdownReport(SampleReport.make("x")).text)
         for name in SampleReport.hostile {
             let text = MarkdownReport(SampleReport.make(name)).text
-            #expect(shape(text) == plain, "\(name)")
+            #expect(markdownShape(text) == plain, "\(name)")
             #expect(!text.contains("<") && !text.contains("\u{1b}") && !text.contains("]("))
         }
     }

@@ -27,7 +27,8 @@ package final class Redactor: Sendable {
     /// Learns a secret, and how it looks escaped in JSON, in a URL and in our messages.
     package func learn(_ secret: String, named name: String) {
         let texts = [
-            secret, secret.escapedForDisplay(limit: .max), Self.json(secret), Self.url(secret),
+            secret, secret.escapedForDisplay(limit: .max), Self.json(secret),
+            secret.percentEncoded(),
         ]
         let mask = Array("[secret \(name)]")
         forms.withLock { forms in
@@ -96,19 +97,5 @@ package final class Redactor: Sendable {
     private static func json(_ text: String) -> String {
         guard let line = try? WireJSON.line([text]) else { return text }
         return String(line.dropFirst(2).dropLast(2))
-    }
-
-    private static func url(_ text: String) -> String {
-        let plain = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~".utf8)
-        let digits = Array("0123456789ABCDEF")
-        var shown = ""
-        for byte in text.utf8 {
-            if plain.contains(byte) {
-                shown.unicodeScalars.append(Unicode.Scalar(byte))
-            } else {
-                shown += "%" + [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            }
-        }
-        return shown
     }
 }

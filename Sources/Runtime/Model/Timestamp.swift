@@ -19,4 +19,10 @@ package enum Timestamp {
         let text = iso8601(secondsSince1970).prefix(19)
         return text.filter { $0.isNumber || $0 == "T" }.replacing("T", with: "-")
     }
+
+    /// The seconds since 1970 of such a text; nil when it is none.
+    package static func seconds(_ text: String) -> Double? {
+        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+        return (try? style.parse(text))?.timeIntervalSince1970
+    }
 }

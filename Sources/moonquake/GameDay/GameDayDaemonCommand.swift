@@ -75,7 +75,7 @@ struct GameDayDaemonCommand: AsyncParsableCommand {
         let ticker = ScheduleTicker(schedule, seed: day.seed)
         let now = Date(timeIntervalSince1970: LinuxTime().secondsSince1970)
         if running[day.file]?.hasEnded == true { running[day.file] = nil }
-        let step = ticker.step(&day.state, now: now, isRunning: running[day.file] != nil)
+        let step = ticker.step(&day.state, now: now, isRunning: isRunning(day, running))
         switch step {
         case .wait(let until):
             try days.save(day)
@@ -96,6 +96,15 @@ struct GameDayDaemonCommand: AsyncParsableCommand {
             )
         }
         return 0
+    }
+
+    /// Also one that another daemon, or a person, started.
+    private func isRunning(
+        _ day: RegisteredGameDay,
+        _ running: [String: RunningGameDay]
+    ) -> Bool {
+        running[day.file] != nil
+            || GameDayLock(of: day.file, stateDirectory: state.path).holder != nil
     }
 
     private func start(_ day: RegisteredGameDay) throws(KernelError) -> RunningGameDay {

@@ -120,13 +120,6 @@ struct GameDayExperiments: ExperimentSource {
         )
     }
 
-    /// The folder above one, with a slash at its end: "" is the folder that the program was started in.
-    private static func parent(of folder: String) -> String {
-        let parts = folder.split(separator: "/")
-        guard let last = parts.last, last != "..", last != "." else { return folder + "../" }
-        return String(folder.dropLast(last.count + 1))
-    }
-
     private func isFile(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG

@@ -10,7 +10,7 @@ import Synchronization
 /// Tells of a day on standard error, or as JSON lines on standard output.
 final class GameDayProgress: DayObserver {
     private struct State {
-        var activity: (text: String, until: Double)?
+        var place: (text: String, until: Double)?
         var isShown = false
         var ticker: Task<Void, Never>?
     }
@@ -34,13 +34,13 @@ final class GameDayProgress: DayObserver {
         }
     }
 
-    func now(_ activity: String, until: Double?) {
+    func now(_ place: DayPlace, until: Double?) {
         guard isTerminal, !json else { return }
         state.withLock { state in
             clear(&state)
             state.ticker?.cancel()
             state.ticker = nil
-            state.activity = until.map { (activity.escapedForDisplay, $0) }
+            state.place = until.map { (Self.words(place), $0) }
             guard until != nil else { return }
             state.ticker = Task {
                 while !Task.isCancelled {
@@ -49,6 +49,12 @@ final class GameDayProgress: DayObserver {
                 }
             }
         }
+    }
+
+    /// `2 of 5 done, pause, next "cache loss"`.
+    private static func words(_ place: DayPlace) -> String {
+        let next = place.next.first.map { ", next \"\($0.escapedForDisplay)\"" } ?? ""
+        return "\(place.done) of \(place.count) done, \(place.activity.escapedForDisplay)\(next)"
     }
 
     /// Takes the last line away.
@@ -61,11 +67,11 @@ final class GameDayProgress: DayObserver {
 
     private func show() {
         state.withLock { state in
-            guard let activity = state.activity else { return }
+            guard let place = state.place else { return }
             clear(&state)
-            let left = Int(max(0, activity.until - Double(time(nil))))
+            let left = Int(max(0, place.until - Double(time(nil))))
             let text =
-                "\(activity.text): \(left / 60):\(left % 60 < 10 ? "0" : "")\(left % 60) left"
+                "\(place.text): \(left / 60):\(left % 60 < 10 ? "0" : "")\(left % 60) left"
             Console.write(
                 style.paint(String(text.prefix(Console.width(STDERR_FILENO) - 1)), .dim),
                 to: STDERR_FILENO

@@ -30,7 +30,10 @@ struct GameDayRunCommand: AsyncParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Write the report to a file; .json. Repeatable.", valueName: "file")
+        help: ArgumentHelp(
+            "Write the report to a file; .json, .html, .md or .xml. Repeatable.",
+            valueName: "file"
+        )
     )
     var report: [String] = []
 
@@ -41,18 +44,11 @@ struct GameDayRunCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let writers = try report.map { path in
-            guard ReportFormat(path: path) == .json else {
-                throw CommandFailure(
-                    .definition,
-                    "--report: the report of a GameDay is JSON, got \"\(path.escapedForDisplay)\""
-                )
-            }
-            return try ReportFile(path)
-        }
+        let writers = try report.map { try ReportFile($0) }
         let day = try await GameDayFile(path: file, script: script).load()
         let experiments = try GameDayExperiments(day: day, state: state, script: script, json: json)
         let plan = try await plan(day, experiments)
+        try GameDayLock(of: file, stateDirectory: state.path).take()
         let store = GameDayStore(stateDirectory: state.path)
         let earlier = try resume ? store.unfinished(of: day.definition, plan: plan) : nil
         let observer = GameDayProgress(json: json)
@@ -69,12 +65,15 @@ struct GameDayRunCommand: AsyncParsableCommand {
                 notifications: Notifications(day.definition.notifiers, time: LinuxTime()),
                 store: store,
                 observer: observer,
-                time: LinuxTime()
+                time: LinuxTime(),
+                redactor: Console.redactor
             )
         )
         let result = await interruptible(runner)
         observer.end()
-        for writer in writers { try writer.write(result) }
+        for writer in writers {
+            try writer.write(result, runs: RunFolder(stateDirectory: state.path))
+        }
         if !json { Console.write(summary(of: result), to: STDOUT_FILENO) }
         Glibc.exit(result.exitCode)
     }

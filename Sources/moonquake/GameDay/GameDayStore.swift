@@ -27,7 +27,7 @@ struct GameDayStore: DayStore {
         for name in days {
             guard let text = StateFile.read("\(folder)/\(name)"),
                 let report = try? WireJSON.value(GameDayReport.self, from: text),
-                report.definition.name == definition.name
+                report.definition.name == Console.redactor.mask(definition.name)
             else { continue }
             guard report.status == .running else {
                 throw CommandFailure(
@@ -49,5 +49,15 @@ struct GameDayStore: DayStore {
             .definition,
             "GameDay \"\(definition.name)\": nothing to resume, no day of it is in \(folder)"
         )
+    }
+
+    /// The report of a GameDay: by its name, or a file that is one; nil when it is none.
+    func report(of name: String) throws(CommandFailure) -> GameDayReport? {
+        let isFile = name.contains("/") || name.hasSuffix(".json")
+        let path = isFile ? name : "\(folder)/\(name).json"
+        guard let text = StateFile.read(path) else { return nil }
+        // Of the files that somebody names, most are reports of runs.
+        guard !isFile || text.contains("\"game_day_id\"") else { return nil }
+        return try StateFile.report(path) as GameDayReport
     }
 }

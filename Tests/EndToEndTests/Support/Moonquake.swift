@@ -69,6 +69,21 @@ extension Sandbox {
         environment: [String: String]? = nil,
         terminal: String? = nil
     ) throws -> Program {
+        try begin(
+            arguments,
+            asNobody: asNobody,
+            environment: environment,
+            terminal: terminal
+        )
+    }
+
+    /// Starts a command of the program with the state directory of this test.
+    func begin(
+        _ arguments: [String],
+        asNobody: Bool = false,
+        environment: [String: String]? = nil,
+        terminal: String? = nil
+    ) throws -> Program {
         try start(
             command(arguments, asNobody: asNobody),
             environment: surroundings(environment, asNobody: asNobody),

@@ -144,6 +144,33 @@ struct NotificationTests {
     }
 
     @Test
+    func `a wrong password is told in the words of the server, and not in the report`()
+        async throws
+    {
+        try await withFolder { folder in
+            let tls = try await certificate(in: folder)
+            let server = try await Receiver.mail(certificate: tls.certificate, key: tls.key)
+            let email = Notifier.Email(
+                to: ["sre@example.org"],
+                from: "moonquake@example.org",
+                via: "smtp://localhost:\(server.port)",
+                user: "moon",
+                password: "w4ning",
+                caFile: tls.certificate
+            )
+            let began = ContinuousClock.now
+            let notifications = Notifications([.email(email)], time: SystemTime())
+            await notifications.tell(notice("one"))
+            let record = try #require(await notifications.settle(within: .seconds(30)).first)
+            let failure = try #require(record.failure)
+            #expect(failure.contains("535 5.7.8"), "\(failure)")
+            #expect(!failure.contains("w4ning"), "\(failure)")
+            #expect(record.attempts == 3)
+            #expect(began.duration(to: .now) < .seconds(9), "no attempt may wait for its time-out")
+        }
+    }
+
+    @Test
     func `a command reads the notice from its standard input`() async throws {
         try await withFolder { folder in
             let file = "\(folder)/got"

@@ -93,7 +93,8 @@ final class Receiver {
                 return "250 kept"
         def login(server, session, envelope, mechanism, data):
             good = data.login == b"moon" and data.password == b"quake"
-            return AuthResult(success=good, auth_data=data.login.decode() if good else None)
+            # "Handled" would mean that this function has answered itself: a wrong login then waits for ever.
+            return AuthResult(success=good, handled=good, auth_data=data.login.decode() if good else None)
         async def main():
             loop = asyncio.get_running_loop()
             make = lambda: SMTP(Handler(), require_starttls=True, tls_context=context, auth_required=True,

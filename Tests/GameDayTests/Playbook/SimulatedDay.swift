@@ -209,7 +209,7 @@ struct ScriptedHealth: HealthCheck {
 
 private struct SilentObserver: DayObserver {
     func happened(_ event: GameDayReport.Event) {}
-    func now(_ activity: String, until: Double?) {}
+    func now(_ place: DayPlace, until: Double?) {}
 }
 
 /// A day with everything that it needs.

@@ -48,8 +48,8 @@ package protocol DayObserver: Sendable {
     /// Something happened.
     func happened(_ event: GameDayReport.Event)
 
-    /// What the day does now, and until when if that is known (seconds since 1970).
-    func now(_ activity: String, until: Double?)
+    /// Where the day is: what it does now, and until when if that is known (seconds since 1970).
+    func now(_ place: DayPlace, until: Double?)
 }
 
 /// What a GameDay needs of the world.
@@ -68,6 +68,8 @@ package struct DaySurroundings: Sendable {
     package var observer: any DayObserver
     /// Time.
     package var time: any TimePort
+    /// What masks secrets in whatever is told or kept.
+    package var redactor: Redactor
 
     /// Makes surroundings from their parts.
     package init(
@@ -77,7 +79,8 @@ package struct DaySurroundings: Sendable {
         notifications: Notifications,
         store: any DayStore,
         observer: any DayObserver,
-        time: any TimePort
+        time: any TimePort,
+        redactor: Redactor = Redactor()
     ) {
         self.experiments = experiments
         self.health = health
@@ -86,5 +89,25 @@ package struct DaySurroundings: Sendable {
         self.store = store
         self.observer = observer
         self.time = time
+        self.redactor = redactor
+    }
+}
+
+/// Where a day is.
+package struct DayPlace: Sendable, Hashable {
+    /// What it does, in words.
+    package var activity: String
+    /// How many experiments have ended, and how many there are.
+    package var done: Int
+    package var count: Int
+    /// The titles of those that have not had their turn, in the order in which the GameDay lists them.
+    package var next: [String]
+
+    /// Makes a place from its parts.
+    package init(_ activity: String, done: Int, count: Int, next: [String]) {
+        self.activity = activity
+        self.done = done
+        self.count = count
+        self.next = next
     }
 }

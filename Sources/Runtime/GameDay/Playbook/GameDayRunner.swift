@@ -123,12 +123,13 @@ package actor GameDayRunner: DayControls {
 
     package func approve(_ subject: String) async throws(DayHalt) {
         try checkGoing()
+        let subject = surroundings.redactor.mask(subject)
         guard !approved.contains(subject) else { return }
         let rule = definition.approval ?? ApprovalRule(scope: .day)
         let now = surroundings.time.secondsSince1970
         let gate = Gate(
             id: "\(report.gameDayID)-gate\(report.gates.count + 1)",
-            gameDay: definition.name,
+            gameDay: surroundings.redactor.mask(definition.name),
             subject: subject,
             planDigest: plan.digest,
             approvers: rule.approvers,
@@ -206,7 +207,8 @@ package actor GameDayRunner: DayControls {
         _ run: any ExperimentRun,
         _ reference: ExperimentReference
     ) async throws(DayHalt) -> GameDayReport.Row {
-        note("day", "experiment \"\(run.title)\" begins")
+        let place = "\(report.experiments.count + 1) of \(plan.entries.count)"
+        note("day", "experiment \"\(run.title)\" begins (\(place))")
         show("experiment \"\(run.title)\"", until: nil)
         current = RunningStep(run: run)
         let result = await run.run()
@@ -251,14 +253,15 @@ package actor GameDayRunner: DayControls {
     private func remember(
         _ reference: ExperimentReference
     ) throws(DayHalt) -> GameDayReport.Row? {
-        guard let row = remembered.first else { return nil }
-        guard row.reference == reference else {
+        guard var row = remembered.first else { return nil }
+        guard row.reference == reference.masked(by: surroundings.redactor) else {
             throw DayHalt(
                 "the day cannot go on: \(row.reference) ran at this place before, \(reference) is there now",
                 code: .definition
             )
         }
         remembered.removeFirst()
+        row.reference = reference
         report.experiments.append(row)
         return row
     }
@@ -305,7 +308,7 @@ package actor GameDayRunner: DayControls {
         )
         report.notifications += await surroundings.notifications.settle(within: .seconds(40))
         save()
-        return report
+        return report.masked(by: surroundings.redactor)
     }
 
     /// A body decides what it runs; what is listed and never had its turn is skipped.
@@ -330,23 +333,31 @@ package actor GameDayRunner: DayControls {
         let event = GameDayReport.Event(
             at: surroundings.time.secondsSince1970,
             kind: kind,
-            text: text
+            text: surroundings.redactor.mask(text)
         )
         report.timeline.append(event)
         surroundings.observer.happened(event)
     }
 
     private func show(_ activity: String, until: Double?) {
-        surroundings.observer.now(activity, until: until)
+        let ended = Set(report.experiments.map(\.reference))
+        let place = DayPlace(
+            surroundings.redactor.mask(activity),
+            done: report.experiments.count,
+            count: plan.entries.count,
+            next: plan.entries.filter { !ended.contains($0.reference) }.map(\.title)
+                .map(surroundings.redactor.mask)
+        )
+        surroundings.observer.now(place, until: until)
     }
 
     private func tell(_ kind: Notice.Kind, _ text: String) async {
         await surroundings.notifications.tell(
             Notice(
                 kind: kind,
-                gameDay: definition.name,
+                gameDay: surroundings.redactor.mask(definition.name),
                 id: report.gameDayID,
-                text: "GameDay \"\(definition.name)\": \(text)",
+                text: surroundings.redactor.mask("GameDay \"\(definition.name)\": \(text)"),
                 at: surroundings.time.secondsSince1970
             )
         )
@@ -355,7 +366,7 @@ package actor GameDayRunner: DayControls {
     /// A day whose state cannot be stored goes on: it says so, and could not be resumed.
     private func save() {
         do throws(KernelError) {
-            try surroundings.store.save(report)
+            try surroundings.store.save(report.masked(by: surroundings.redactor))
         } catch {
             note(
                 "day",
@@ -363,23 +374,4 @@ package actor GameDayRunner: DayControls {
             )
         }
     }
-}
-
-/// What a day is in the middle of.
-protocol CurrentStep: Sendable {
-    func stop(_ reason: String) async
-}
-
-private struct WaitingStep: CurrentStep {
-    let cancel: @Sendable () -> Void
-
-    init(_ cancel: @escaping @Sendable () -> Void) { self.cancel = cancel }
-
-    func stop(_ reason: String) { cancel() }
-}
-
-private struct RunningStep: CurrentStep {
-    let run: any ExperimentRun
-
-    func stop(_ reason: String) async { await run.stop(reason) }
 }

@@ -1,6 +1,7 @@
 // What a day says in the end: passed or not, the exit code, and why. A pure function of its rows.
 
 import ChaosModel
+import ChaosSteadyState
 
 /// The answer of a day.
 struct DayOutcome {
@@ -59,6 +60,7 @@ extension GameDayDefinition {
     /// The definition as reports may show it: no passwords, no paths of webhooks, which often are secrets.
     package var masked: GameDayDefinition {
         var copy = self
+        copy.health?.metrics = health?.metrics.map(\.redacted) ?? []
         copy.notifiers = notifiers.map { notifier in
             switch notifier {
             case .webhook(_, let headers):

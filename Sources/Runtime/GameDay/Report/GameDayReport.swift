@@ -4,8 +4,11 @@ package import ChaosModel
 
 /// Everything that is worth knowing about a day that has ended, or was cut off.
 package struct GameDayReport: Sendable, Hashable, Codable {
+    /// The version of these keys that this program writes and reads.
+    package static let currentSchemaVersion = 1
+
     /// The version of these keys.
-    package var schemaVersion = 1
+    package var schemaVersion = GameDayReport.currentSchemaVersion
     /// The day.
     package var gameDayID: String
     /// What was run.

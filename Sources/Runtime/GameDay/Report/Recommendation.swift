@@ -13,15 +13,75 @@ package struct Recommendation: Sendable, Hashable, Codable {
     package var finding: String
     /// What to do about it.
     package var advice: String
+
+    /// Makes advice from its parts.
+    package init(experiment: String, metric: String, finding: String, advice: String) {
+        self.experiment = experiment
+        self.metric = metric
+        self.finding = finding
+        self.advice = advice
+    }
 }
 
 extension Recommendation {
-    /// What follows from a run, the metric that failed first coming first; nothing when none deviated.
+    /// What follows from a run, the metric that failed first coming first; nothing when nothing deviated.
     package static func all(from report: RunReport) -> [Recommendation] {
         let failed = report.metrics.filter { $0.firstViolationMs != nil }
-        return failed.sorted { ($0.firstViolationMs ?? 0) < ($1.firstViolationMs ?? 0) }.map {
-            Recommendation($0, in: report)
+            .sorted { ($0.firstViolationMs ?? 0) < ($1.firstViolationMs ?? 0) }
+        let names = Set(failed.map(\.name))
+        let checks = report.checks.filter {
+            $0.held == false && names.isDisjoint(with: $0.values.keys)
         }
+        let found =
+            failed.map { Recommendation($0, in: report) }
+            + checks.map { Recommendation($0, in: report) }
+        return found.isEmpty ? late(in: report) : found
+    }
+
+    /// What follows from metrics that were healthy while faults were on, and are not after the rollback.
+    private static func late(in report: RunReport) -> [Recommendation] {
+        guard report.verdict == .deviated, report.recoveredAfterMs == nil else { return [] }
+        let faults = report.faults.map(Violation.spelled).joined(separator: ", ")
+        return report.metrics.compactMap { metric in
+            guard let healthy = metric.healthy, let last = metric.samples.last,
+                last.value.map(healthy.admits) != true
+            else { return nil }
+            let value = last.value.map(metric.unit.spelled) ?? "without data"
+            return Recommendation(
+                experiment: report.definition.name,
+                metric: metric.name,
+                finding:
+                    "\(metric.name) was \(value) at the end of the time for recovery, its threshold is "
+                    + healthy.spelled(in: metric.unit),
+                advice: "find out what \(faults) left behind: it showed only after the rollback"
+            )
+        }
+    }
+
+    /// A check that did not hold, of metrics that have no threshold or stayed within it.
+    private init(_ check: RunReport.CheckReport, in report: RunReport) {
+        let units = Dictionary(report.metrics.map { ($0.name, $0.unit) }) { first, _ in first }
+        let values = check.values.sorted { $0.key < $1.key }.map { name, value in
+            "\(name) was \((units[name] ?? .number).spelled(value))"
+        }
+        let on = report.faults.filter {
+            $0.injectedMs <= check.atMs && check.atMs <= ($0.revertedMs ?? .infinity)
+        }
+        let fault = on.max { $0.injectedMs < $1.injectedMs }
+        let cause = fault.map {
+            "\(Duration.milliseconds(max(0, check.atMs - $0.injectedMs)).spelled) after "
+                + "\(Violation.spelled($0)) began on \($0.target)"
+        }
+        let measured = values.isEmpty ? "no value" : values.joined(separator: ", ")
+        self.init(
+            experiment: report.definition.name,
+            metric: check.condition,
+            finding: ([measured] + [cause ?? "while no fault was on"]).joined(separator: ", "),
+            advice: fault.map {
+                "bound what \(Violation.spelled($0)) does to it, or allow what was measured: \(measured)"
+            }
+                ?? "look at what else was going on: no fault was on when \(check.condition) did not hold"
+        )
     }
 
     private init(_ metric: RunReport.MetricReport, in report: RunReport) {
@@ -32,122 +92,5 @@ extension Recommendation {
             finding: violation.finding,
             advice: violation.advice
         )
-    }
-}
-
-/// One metric's way out of its threshold and back.
-private struct Violation {
-    let metric: RunReport.MetricReport
-    let report: RunReport
-    let atMs: Double
-    /// The faults that were on when it happened.
-    let faults: [RunReport.FaultReport]
-
-    init(_ metric: RunReport.MetricReport, in report: RunReport) {
-        self.metric = metric
-        self.report = report
-        let first = metric.firstViolationMs ?? 0
-        atMs = first
-        faults = report.faults.filter {
-            $0.injectedMs <= first && first <= ($0.revertedMs ?? .infinity)
-        }
-    }
-
-    var finding: String {
-        [way, cause, recovery].compactMap { $0 }.joined(separator: "; ")
-    }
-
-    /// "p99 went from 41ms to 325ms at worst, its limit is below 300ms (8% over)".
-    private var way: String {
-        let before = metric.before.mean.map { "went from \(metric.unit.spelled($0)) to " } ?? "was "
-        guard let worst else { return "\(metric.name) had no data, which counts as unhealthy" }
-        let limit = metric.healthy.map { ", its threshold is \($0.spelled(in: metric.unit))" } ?? ""
-        return
-            "\(metric.name) \(before)\(metric.unit.spelled(worst)) at worst\(limit)\(excess(worst))"
-    }
-
-    /// "2.1s after network.latency (delay = "100ms") began on netns shop".
-    private var cause: String? {
-        guard let fault = faults.max(by: { $0.injectedMs < $1.injectedMs }) else { return nil }
-        let after = Duration.milliseconds(max(0, atMs - fault.injectedMs)).spelled
-        let others = faults.count > 1 ? ", with \(faults.count - 1) more on" : ""
-        return "it left it \(after) after \(Self.spelled(fault)) began on \(fault.target)\(others)"
-    }
-
-    private var recovery: String? {
-        if let ms = report.recoveredAfterMs {
-            return "it was back \(Duration.milliseconds(ms).spelled) after the rollback"
-        }
-        return report.phases.contains { $0.phase == .postValidation }
-            ? "it did not come back within the time for recovery" : nil
-    }
-
-    /// What is worth changing depends on how it failed: at once or slowly, little or much, with or without a way back.
-    var advice: String {
-        let what =
-            faults.max(by: { $0.injectedMs < $1.injectedMs }).map(Self.spelled) ?? "the fault"
-        if report.recoveredAfterMs == nil,
-            report.phases.contains(where: { $0.phase == .postValidation })
-        {
-            return "find out what stays broken after \(what) has ended: what it was before did not "
-                + "return by itself, so that an outage of this kind needs a person"
-        }
-        if let ms = report.recoveredAfterMs, let fault = faults.first,
-            let ended = fault.revertedMs, ms > max(5000, (ended - fault.injectedMs) / 2)
-        {
-            return
-                "shorten the way back: \(metric.name) needed \(Duration.milliseconds(ms).spelled) to recover from "
-                + "\(Duration.milliseconds(ended - fault.injectedMs).spelled) of \(what) (queues, pools and backoffs keep such a debt)"
-        }
-        guard let worst, let share = Self.excessShare(worst, metric.healthy) else {
-            return "make \(metric.name) independent of what \(what) hits, or state that it is not"
-        }
-        if share < 0.25 {
-            return "\(metric.name) misses by \(Self.percent(share)): a little headroom is enough; "
-                + "look for the strength of \(what) at which it still holds, and keep that as the limit"
-        }
-        return
-            "\(metric.name) misses by \(Self.percent(share)): bound the wait for what \(what) hits "
-            + "(time-out, fallback or a second instance), then run this again"
-    }
-
-    /// The worst value while faults were on: the one farthest on the wrong side.
-    private var worst: Double? {
-        let end = faults.compactMap(\.revertedMs).max() ?? .infinity
-        let values = metric.samples.filter { $0.atMs >= atMs && $0.atMs <= end }.compactMap(\.value)
-        switch metric.healthy {
-        case .above: return values.min()
-        case .between(let low, let high):
-            return values.max { Self.distance($0, low, high) < Self.distance($1, low, high) }
-        default: return values.max()
-        }
-    }
-
-    private static func distance(_ value: Double, _ low: Double, _ high: Double) -> Double {
-        max(low - value, value - high)
-    }
-
-    private func excess(_ worst: Double) -> String {
-        Self.excessShare(worst, metric.healthy).map { " (\(Self.percent($0)) beyond)" } ?? ""
-    }
-
-    /// How far beyond its threshold a value is, as a share of it; nil where that means nothing.
-    private static func excessShare(_ value: Double, _ threshold: Threshold?) -> Double? {
-        switch threshold {
-        case .below(let limit) where limit > 0: value > limit ? value / limit - 1 : 0
-        case .above(let limit) where limit > 0: value < limit ? 1 - value / limit : 0
-        default: nil
-        }
-    }
-
-    private static func percent(_ share: Double) -> String {
-        share > 9.99 ? "\(Int(share + 1)) times" : "\(Int((share * 100).rounded()))%"
-    }
-
-    private static func spelled(_ fault: RunReport.FaultReport) -> String {
-        let options = fault.asked.filter { $0.key != "target" && $0.key != "engine" }
-        guard !options.isEmpty else { return fault.name }
-        let shown = options.sorted { $0.key < $1.key }.prefix(4).map { "\($0.key) = \($0.value)" }
-        return "\(fault.name) (\(shown.joined(separator: ", ")))"
     }
 }

@@ -12,13 +12,12 @@ package struct HTMLReport: Sendable {
 
     /// The page, with a newline at its end.
     package var text: String {
-        let name = HTMLText.escape(report.definition.name)
         let sections = [
             header,
             HTMLText.section("Left behind", HTMLText.list(report.proof.leaked), id: "leaked"),
             HTMLText.section("Why", HTMLText.list(report.reasons), id: "why"),
             HTMLText.section("Error", error, id: "error"),
-            HTMLText.section("What happened when", TimelineChart(report).svg, id: "glance"),
+            HTMLText.section("What happened when", SpanChart(report).svg, id: "glance"),
             HTMLText.section("Metrics", metrics, id: "metrics"),
             HTMLText.section("Faults: asked and measured", faults, id: "faults"),
             HTMLText.section("Checks", checks, id: "checks"),
@@ -31,26 +30,10 @@ package struct HTMLReport: Sendable {
             HTMLText.section("Time line", timeline, id: "timeline"),
             HTMLText.section("This run", facts, id: "run"),
         ]
-        return """
-            <!DOCTYPE html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8">
-            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-            <meta name="viewport" content="width=device-width, initial-scale=1">
-            <meta name="color-scheme" content="light dark">
-            <title>\(report.verdict.rawValue.uppercased()): \(name)</title>
-            <style>
-            \(HTMLStyle.text)
-            </style>
-            </head>
-            <body>
-            <main>
-            \(sections.joined())</main>
-            </body>
-            </html>
-
-            """
+        return HTMLText.page(
+            "\(report.verdict.rawValue.uppercased()): \(report.definition.name)",
+            sections
+        )
     }
 
     private var header: String {
@@ -188,8 +171,6 @@ package struct HTMLReport: Sendable {
         if let lag = report.worstAbortLagMs {
             facts.append(("abort lag", "at most \(Duration.milliseconds(lag).spelled)"))
         }
-        return "<dl>\n"
-            + facts.map { "<dt>\(HTMLText.escape($0.0))</dt><dd>\(HTMLText.escape($0.1))</dd>\n" }
-            .joined() + "</dl>\n"
+        return HTMLText.facts(facts)
     }
 }

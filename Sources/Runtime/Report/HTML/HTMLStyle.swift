@@ -29,8 +29,11 @@ enum HTMLStyle {
           background: var(--wash); border-left: 8px solid var(--tone);
         }
         .held { --tone: var(--good); --wash: var(--good-wash); }
-        .deviated, .leaked { --tone: var(--bad); --wash: var(--bad-wash); }
+        .deviated, .aborted, .failed, .leaked { --tone: var(--bad); --wash: var(--bad-wash); }
         .inconclusive { --tone: var(--warn); --wash: var(--warn-wash); }
+        .skipped { --tone: var(--soft); --wash: var(--page); }
+        .outcome { color: var(--tone); background: var(--wash); border-radius: 99px; padding: .05rem .6rem; }
+        a { color: var(--data); }
         .word {
           color: var(--tone); font-size: 2.1rem; line-height: 1.1; font-weight: 750;
           letter-spacing: .02em; margin: 0;
@@ -82,7 +85,7 @@ enum HTMLStyle {
         svg .abort-name { fill: var(--bad); }
         svg .window-name { fill: var(--fault); }
         .phase { fill: var(--base); opacity: .3; }
-        .bar { fill: var(--fault); opacity: .75; }
+        .bar { fill: var(--tone, var(--fault)); opacity: .75; }
         .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; font-size: .85rem; color: var(--soft); }
         .legend i { display: inline-block; width: 1.1rem; height: .7rem; margin-right: .35rem; border-radius: 2px; }
         .legend .k-base { background: var(--base); opacity: .35; }

@@ -33,9 +33,8 @@ package struct GameDaySummary: Sendable {
     private func head(_ report: GameDayReport) -> String {
         let answer =
             report.passed ? style.paint("passed", .green) : style.paint("did not pass", .red)
-        let held = report.experiments.count { $0.outcome == .held }
         return "GameDay \"\(report.definition.name.escapedForDisplay)\" \(answer): "
-            + "\(held) of \(report.experiments.count) experiments held (\(report.gameDayID))"
+            + "\(report.score) (\(report.gameDayID))"
     }
 
     private func line(_ row: GameDayReport.Row) -> String {
