@@ -110,7 +110,7 @@ class Agent:
         """Injects a latency to the far end."""
         spec = {
             "fault": "network.latency", "options": {"to": FAR, "delay": "100ms", **options},
-            "target": {"kind": "netns", "options": {"name": "*"}},
+            "target": {"kind": "netns", "options": {"name": [target["name"] for target in targets]}},
         }
         return self.ask("inject", {"spec": spec, "targets": targets, "deadline_ms": 600000, "seed": 7})
 

@@ -188,7 +188,7 @@ struct NetworkTargetTests {
         }
     }
 
-    @Test(arguments: Engines.working)
+    @Test(arguments: Engines.measured)
     func `the peer of our SSH session and our metric source are left alone`(_ engine: String) throws
     {
         try Sandbox.with { box in
@@ -226,7 +226,7 @@ struct NetworkTargetTests {
         }
     }
 
-    @Test(arguments: Engines.working + ["nft"])
+    @Test(arguments: Engines.measured + ["nft"])
     func `a name that gets an address is followed, and the set is reported`(_ engine: String) throws
     {
         try Sandbox.with { box in

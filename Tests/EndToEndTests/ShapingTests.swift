@@ -1,5 +1,5 @@
-// The faults that impair packets, through the whole program and over every engine that works here: they hold, they are
-// counted, and they end with whoever held them.
+// The faults that impair packets, through the whole program and over every engine that can be measured here: they hold,
+// they are counted, and they end with whoever held them.
 
 import ChaosModel
 import Glibc
@@ -42,7 +42,7 @@ struct ShapingTests {
         #expect(Engines.working == ["netem", "nfqueue"])
     }
 
-    @Test(arguments: Engines.working, all)
+    @Test(arguments: Engines.measured, all)
     func `packets flow within 200 ms of a kill -9 of runner and agent`(
         _ engine: String,
         _ shape: Shape
@@ -84,7 +84,7 @@ struct ShapingTests {
         }
     }
 
-    @Test(arguments: Engines.working)
+    @Test(arguments: Engines.measured)
     func `a latency is asked, measured and reported, and gone after`(_ engine: String) throws {
         try Sandbox.with { box in
             let (near, _) = try box.network()
@@ -122,7 +122,7 @@ struct ShapingTests {
         }
     }
 
-    @Test(arguments: Engines.working)
+    @Test(arguments: Engines.measured)
     func `a fault that no packet met is inconclusive, and says so`(_ engine: String) throws {
         try Sandbox.with { box in
             let (near, _) = try box.network()
@@ -149,7 +149,7 @@ struct ShapingTests {
         }
     }
 
-    @Test(arguments: Engines.working)
+    @Test(arguments: Engines.measured)
     func `a namespace that is deleted is gone, and the other goes on and is reverted`(
         _ engine: String
     ) throws {
@@ -175,7 +175,7 @@ struct ShapingTests {
         }
     }
 
-    @Test(arguments: Engines.working)
+    @Test(arguments: Engines.measured)
     func `an interface that goes in mid-run leaves nothing behind`(_ engine: String) throws {
         try Sandbox.with { box in
             let (near, far) = try box.network()
@@ -194,4 +194,81 @@ struct ShapingTests {
             #expect(try !box.tool("ip", "-n", near, "link", "show").contains("mq"))
         }
     }
+
+    @Test(arguments: Engines.measured)
+    func `an abort in a long delay returns when all is as before`(_ engine: String) throws {
+        try Sandbox.with { box in
+            let (near, far) = try box.network()
+            let before = try box.world(near, far)
+            let shape = Shape(kind: "latency", options: "delay = \"500ms\", duration = \"5m\"")
+            let file = try box.write(
+                "hold.lua",
+                script(shape, near: near, engine: engine, then: "wait '5m'")
+            )
+            let runner = try box.begin("run", file)
+            _ = try box.injected(1, by: runner)
+            #expect(try box.moonquake("abort").code == 0)
+            try box.expect(before, in: near, far)
+            #expect(try runner.ended() == ExitCode.aborted.rawValue)
+        }
+    }
+
+    @Test(arguments: Engines.measured)
+    func `a script that fails right after its faults leaves no device, queue or rule`(
+        _ engine: String
+    ) throws {
+        try Sandbox.with { box in
+            let (near, far) = try box.network()
+            let before = try box.world(near, far)
+            let shape = Shape(kind: "latency", options: "delay = \"100ms\", interface = \"va\"")
+            let rest = """
+                inject(fault.network.partition {
+                  target = target.netns { name = "\(near)" }, to = "10.98.0.2", port = 8888, protocol = "udp",
+                })
+                inject(fault.network.partition {
+                  target = target.netns { name = "\(near)" }, to = "10.98.0.2", port = 8888, protocol = "tcp",
+                })
+                error("on purpose")
+                """
+            let file = try box.write(
+                "fails.lua",
+                script(shape, near: near, engine: engine, then: rest)
+            )
+            let run = try box.moonquake("run", file)
+            #expect(run.errors.contains("on purpose"), "\(run.errors)")
+            let faults = try box.lastReport().faults
+            #expect(faults.map(\.outcome) == [.reverted, .reverted, .reverted], "\(faults)")
+            try box.expect(before, in: near, far)
+        }
+    }
+
+    @Test(.enabled(if: !Engines.isLab, "SKIPPED: emulation is too slow to send that many packets"))
+    func `more packets than the worker can hold pass, and the run warns`() throws {
+        try Sandbox.with { box in
+            let (near, _) = try box.network()
+            let shape = Shape(kind: "latency", options: "delay = \"20s\", direction = \"egress\"")
+            let file = try box.write(
+                "flood.lua",
+                script(shape, near: near, engine: "nfqueue", then: "wait '8s'")
+            )
+            let runner = try box.begin("run", file)
+            _ = try box.injected(1, by: runner)
+            _ = try box.tool("python3", "-c", Self.flood, "10.98.0.2", "200000", in: near)
+            try runner.ended(within: .seconds(60))
+            #expect(runner.errors.contains("packets passed unimpaired"), "\(runner.errors)")
+            let fault = try #require(try box.lastReport().faults.first)
+            #expect(fault.seen?.contains("came too fast to be hit") == true, "\(fault)")
+        }
+    }
+
+    /// Sends as many small datagrams as it is told, as fast as it can.
+    private static let flood = """
+        import socket, sys
+        out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); out.connect((sys.argv[1], 7))
+        SO_SNDBUFFORCE = 32  # or what waits would make the sender wait
+        out.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 1 << 30)
+        for _ in range(int(sys.argv[2])):
+            try: out.send(b"x")
+            except OSError: pass
+        """
 }

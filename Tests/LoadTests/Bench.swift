@@ -114,10 +114,10 @@ final class HeldLoad {
     let bench: Bench
     let type: FaultType
     let lease: LeaseID
-    let plan: FaultPlan<ParameterValue>
+    let plan: FaultPlan<AnyUndo>
     var verified = Effect("")
 
-    init(bench: Bench, type: FaultType, lease: LeaseID, plan: FaultPlan<ParameterValue>) {
+    init(bench: Bench, type: FaultType, lease: LeaseID, plan: FaultPlan<AnyUndo>) {
         self.bench = bench
         self.type = type
         self.lease = lease

@@ -146,7 +146,7 @@ struct `Disk load` {
             #expect(throws: KernelError.self) {
                 try disk.run("echo x > $M/x && sync $M/x && test -s $M/x")
             }
-            try journal.append(String(repeating: "x", count: 1000))
+            try journal.append([String(repeating: "x", count: 1000)])
         }
         try journal.close()
         #expect(try journals.closedLines(of: "full")[0].count == 1)

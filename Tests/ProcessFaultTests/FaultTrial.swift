@@ -30,7 +30,7 @@ struct FaultTrial {
     let type: FaultType
     let fault: FaultInstance
     let target: Target
-    let plan: FaultPlan<ParameterValue>
+    let plan: FaultPlan<AnyUndo>
     let kernel: Kernel
 
     /// Plans it.

@@ -89,7 +89,7 @@ extension Agent {
         _ target: Target,
         lease: LeaseID,
         seed: UInt64
-    ) async throws(AgentFailure) -> FaultPlan<ParameterValue> {
+    ) async throws(AgentFailure) -> FaultPlan<AnyUndo> {
         let protection: String?
         do throws(TargetError) {
             protection = try resolver.protection(of: target)
@@ -145,14 +145,18 @@ extension Agent {
         )
         try await admit(call)
         calls[injection.call] = call.spec
+        var granted: [LeaseID] = []
         var made: [LeaseRecord] = []
-        for target in call.targets {
-            do throws(AgentFailure) {
-                let lease = try await grant(injection, target)
-                made.append(try await result(of: lease, spec: call.spec, deadline: deadline))
-            } catch {
-                throw await undoPartial(made.map(\.lease), after: error)
+        do throws(AgentFailure) {
+            var left = call.targets[...]
+            while !left.isEmpty {
+                let leases = try await grant(injection, Array(left.prefix(type.targetsAtOnce)))
+                left = left.dropFirst(type.targetsAtOnce)
+                granted += leases
+                made += try await results(of: leases, spec: call.spec, deadline: deadline)
             }
+        } catch {
+            throw await undoPartial(granted, after: error)
         }
         // Only now, so that no target waits for the measuring of another.
         for lease in made { startFollowing(lease.lease, fault) }
@@ -174,31 +178,81 @@ extension Agent {
         try await enforcePolicy(on: call.spec, call.targets, of: candidates)
     }
 
-    /// Writes the undo down and starts to make the fault.
-    private func grant(_ asked: Injection, _ target: Target) async throws(AgentFailure) -> LeaseID {
-        let (fault, spec) = (asked.fault, asked.spec)
-        serial += 1
-        let lease = LeaseID("\(greeting?.run.suffix(6) ?? "")\(serial)")
-        let plan = try await plan(fault, spec, target, lease: lease, seed: asked.seed)
+    /// Writes the undos down, all in one step, and starts to make the fault.
+    private func grant(
+        _ asked: Injection,
+        _ targets: [Target]
+    ) async throws(AgentFailure) -> [LeaseID] {
+        let granted = try await plans(asked, targets)
         guard !isLeaving, asked.generation == generation else {
-            throw AgentFailure(.injection, "\(spec.fault): the run is being rolled back")
+            throw AgentFailure(.injection, "\(asked.spec.fault): the run is being rolled back")
         }
-        let locked = try lock(target, for: spec)
-        do throws(JournalError) {
-            try openJournal().grant(lease, fault: asked.type.descriptor, target: target, plan: plan)
+        var locked: [[TargetIdentity]] = []
+        do throws(AgentFailure) {
+            for target in targets { locked.append(try lock(target, for: asked.spec)) }
+            do throws(JournalError) {
+                try openJournal().grant(granted, fault: asked.type.descriptor)
+            } catch {
+                throw AgentFailure(error)
+            }
         } catch {
-            unlock(locked)
-            throw AgentFailure(error)
+            for identities in locked { unlock(identities) }
+            throw error
         }
-        let kernel = kernel
+        for (grant, locked) in zip(granted, locked) { start(asked, grant, locked) }
+        return granted.map(\.lease)
+    }
+
+    /// What would be done to each target, found for all at once.
+    private func plans(
+        _ asked: Injection,
+        _ targets: [Target]
+    ) async throws(AgentFailure) -> [GrantedLease] {
+        let run = greeting?.run.suffix(6) ?? ""
+        let numbered = targets.map { target in
+            serial += 1
+            return (lease: LeaseID("\(run)\(serial)"), target: target)
+        }
+        typealias Outcome = Result<GrantedLease, AgentFailure>
+        let outcomes = await withTaskGroup(of: (Int, Outcome).self) { group in
+            for (index, (lease, target)) in numbered.enumerated() {
+                group.addTask {
+                    do throws(AgentFailure) {
+                        let plan = try await self.plan(
+                            asked.fault,
+                            asked.spec,
+                            target,
+                            lease: lease,
+                            seed: asked.seed
+                        )
+                        return (index, .success(GrantedLease(lease, target: target, plan: plan)))
+                    } catch {
+                        return (index, .failure(error))
+                    }
+                }
+            }
+            var outcomes: [(Int, Outcome)] = []
+            for await outcome in group { outcomes.append(outcome) }
+            return outcomes
+        }
+        // Of several failures the first target's is told, whichever came first.
+        var granted: [GrantedLease] = []
+        for (_, outcome) in outcomes.sorted(by: { $0.0 < $1.0 }) {
+            granted.append(try outcome.get())
+        }
+        return granted
+    }
+
+    private func start(_ asked: Injection, _ granted: GrantedLease, _ locked: [TargetIdentity]) {
+        let (kernel, fault, plan) = (kernel, asked.fault, granted.plan)
         let injection = Task { () -> InjectionResult in
             do throws(FaultError) {
                 try await fault.inject(plan.undo, kernel)
                 let effect = try await fault.verify(plan.undo, kernel)
                 return .success(
                     LeaseRecord(
-                        lease: lease,
-                        target: target,
+                        lease: granted.lease,
+                        target: granted.target,
                         heldBy: plan.holder,
                         engine: plan.engine,
                         effect: effect
@@ -208,46 +262,58 @@ extension Agent {
                 return .failure(error)
             }
         }
-        let revert = RevertOrder(lease: lease, fault: asked.type, target: target, undo: plan.undo)
-        leases[lease] = Lease(
+        let revert = RevertOrder(
+            lease: granted.lease,
+            fault: asked.type,
+            target: granted.target,
+            undo: plan.undo
+        )
+        leases[granted.lease] = Lease(
             order: revert,
             injection: injection,
             call: asked.call,
             locked: locked,
-            spec: spec
+            spec: asked.spec
         )
-        order.append(lease)
-        return lease
+        order.append(granted.lease)
     }
 
-    /// Waits until a fault is made, and starts the clock of its lease.
-    private func result(
-        of lease: LeaseID,
+    /// Waits until the faults are made, and starts the clocks of their leases.
+    private func results(
+        of granted: [LeaseID],
         spec: FaultSpec,
         deadline: Duration
-    ) async throws(AgentFailure) -> LeaseRecord {
-        guard let injection = leases[lease]?.injection else {
-            throw AgentFailure(.injection, "\(spec.fault): reverted while it was being made")
+    ) async throws(AgentFailure) -> [LeaseRecord] {
+        var made: [LeaseRecord] = []
+        var failure: AgentFailure?
+        for lease in granted {
+            let result = await leases[lease]?.injection.value
+            leases[lease]?.isSettled = true
+            switch result {
+            case .success(let record) where leases[lease]?.revert == nil && leases[lease] != nil:
+                made.append(record)
+            case .failure(let error):
+                failure = failure ?? AgentFailure(error, fault: spec.fault, at: spec.location)
+            case .success, nil:
+                failure =
+                    failure
+                    ?? AgentFailure(
+                        .injection,
+                        "\(spec.fault): reverted while it was being made"
+                    )
+            }
         }
-        let result = await injection.value
-        leases[lease]?.isSettled = true
-        switch result {
-        case .success(let record):
-            guard leases[lease] != nil, leases[lease]?.revert == nil else {
-                throw AgentFailure(.injection, "\(spec.fault): reverted while it was being made")
-            }
-            do throws(JournalError) {
-                try openJournal().injected(lease, seen: record.effect.seen)
-            } catch {
-                throw await undoPartial([lease], after: AgentFailure(error))
-            }
+        if let failure { throw failure }
+        do throws(JournalError) {
+            try openJournal().injected(made)
+        } catch {
+            throw AgentFailure(error)
+        }
+        for lease in granted {
             startTimer(of: lease, after: deadline)
             startWatches(of: lease, for: deadline)
-            return record
-        case .failure(let error):
-            let failure = AgentFailure(error, fault: spec.fault, at: spec.location)
-            throw await undoPartial([lease], after: failure)
         }
+        return made
     }
 
     func undoPartial(_ made: [LeaseID], after failure: AgentFailure) async -> AgentFailure {
@@ -259,6 +325,13 @@ extension Agent {
             "\(failure.message); and it could not be put back: \(first.seen)"
         )
     }
+}
+
+extension FaultType {
+    /// How many targets are planned and hit at once.
+    ///
+    /// Those of namespaces are apart from each other; what loads or limits processes must see the one before.
+    fileprivate var targetsAtOnce: Int { descriptor.reach == .namespace ? 32 : 1 }
 }
 
 extension AgentFailure {

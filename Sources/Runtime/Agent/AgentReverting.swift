@@ -158,7 +158,7 @@ extension Agent {
     }
 
     /// Keeps what a follow-up found; false when the lease is over or about to be.
-    private func followed(_ lease: LeaseID, _ next: FollowUp<ParameterValue>) -> Bool {
+    private func followed(_ lease: LeaseID, _ next: FollowUp<AnyUndo>) -> Bool {
         guard leases[lease] != nil, leases[lease]?.revert == nil else { return false }
         leases[lease]?.order.undo = next.undo
         if let seen = next.seen { emit(.noted(lease, seen)) }

@@ -5,6 +5,19 @@
 
 import ChaosModel
 
+/// A lease on one target, on its way into the journal.
+struct GrantedLease: Sendable {
+    let lease: LeaseID
+    let target: Target
+    let plan: FaultPlan<AnyUndo>
+
+    init(_ lease: LeaseID, target: Target, plan: FaultPlan<AnyUndo>) {
+        self.lease = lease
+        self.target = target
+        self.plan = plan
+    }
+}
+
 /// The journal of one agent.
 final class Journal: Sendable {
     private let file: any JournalFile
@@ -39,26 +52,32 @@ final class Journal: Sendable {
         time = kernel.time
     }
 
-    /// Writes down how a fault is put back, before it is made.
-    func grant(
-        _ lease: LeaseID,
-        fault: FaultDescriptor,
-        target: Target,
-        plan: FaultPlan<ParameterValue>
-    ) throws(JournalError) {
-        var entry = JournalEntry(.granted, at: time.secondsSince1970, lease: lease)
-        entry.fault = fault.name
-        entry.target = target
-        entry.undo = plan.undo
-        entry.heldBy = plan.holder
-        entry.survivesReboot = fault.survivesReboot
-        let line = try Self.line(entry)
-        try file.reserve(line.utf8.count + Self.roomForTheRest)
-        try file.append(line)
+    /// Writes down how a fault is put back on each of its targets, before it is made on any.
+    func grant(_ leases: [GrantedLease], fault: FaultDescriptor) throws(JournalError) {
+        let at = time.secondsSince1970
+        var lines: [String] = []
+        for granted in leases {
+            var entry = JournalEntry(.granted, at: at, lease: granted.lease)
+            entry.fault = fault.name
+            entry.target = granted.target
+            entry.undo = granted.plan.undo
+            entry.heldBy = granted.plan.holder
+            entry.survivesReboot = fault.survivesReboot
+            lines.append(try Self.line(entry))
+        }
+        let bytes = lines.reduce(0) { $0 + $1.utf8.count + 1 }
+        try file.reserve(bytes + Self.roomForTheRest * lines.count)
+        try file.append(lines)
     }
 
-    func injected(_ lease: LeaseID, seen: String) throws(JournalError) {
-        try append(JournalEntry(.injected, at: time.secondsSince1970, lease: lease, seen: seen))
+    func injected(_ leases: [LeaseRecord]) throws(JournalError) {
+        let at = time.secondsSince1970
+        var lines: [String] = []
+        for made in leases {
+            let entry = JournalEntry(.injected, at: at, lease: made.lease, seen: made.effect.seen)
+            lines.append(try Self.line(entry))
+        }
+        try file.append(lines)
     }
 
     func reverted(_ lease: LeaseID, outcome: RevertOutcome, seen: String) throws(JournalError) {
@@ -75,7 +94,7 @@ final class Journal: Sendable {
     }
 
     private func append(_ entry: JournalEntry) throws(JournalError) {
-        try file.append(try Self.line(entry))
+        try file.append([try Self.line(entry)])
     }
 
     private static func line(_ entry: JournalEntry) throws(JournalError) -> String {

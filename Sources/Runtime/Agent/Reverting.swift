@@ -7,7 +7,7 @@ struct RevertOrder: Sendable {
     var lease: LeaseID
     var fault: FaultType
     var target: Target
-    var undo: ParameterValue
+    var undo: AnyUndo
 
     /// Measures, puts back and measures again; never throws, since the record says how it ended.
     func carryOut(on kernel: Kernel) async -> RevertRecord {

@@ -1,42 +1,42 @@
 // The faults that a program knows, without their Swift types: the agent and the command line work on these.
 
-/// A fault without its Swift types; undos travel as plain values.
+/// A fault without its Swift types; undos travel as `AnyUndo`.
 package struct FaultType: Sendable {
     /// The description.
     package let descriptor: FaultDescriptor
     /// Reads the options together.
     package let make: @Sendable (Parameters) throws(DefinitionError) -> FaultInstance
     /// Measures what the fault did, just before its revert.
-    package let effect: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+    package let effect: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Effect
     /// Waits until the fault has ended by itself, and says how.
-    package let endedEarly: @Sendable (ParameterValue, Kernel) async -> String?
+    package let endedEarly: @Sendable (AnyUndo, Kernel) async -> String?
     /// Puts everything back.
-    package let revert: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Void
+    package let revert: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Void
     /// Measures that everything is back.
     package let verifyReverted:
-        @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+        @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Effect
     /// Measures, once everything is put back, what may take a moment.
-    package let measureAfter: @Sendable (ParameterValue, Kernel) async -> Effect?
+    package let measureAfter: @Sendable (AnyUndo, Kernel) async -> Effect?
 
     /// Wraps a fault.
     package init<F: Fault>(_ type: F.Type) {
         descriptor = F.descriptor
         make = { parameters throws(DefinitionError) in FaultInstance(try F(parameters)) }
         effect = { undo, kernel throws(FaultError) in
-            try await F.effect(try UndoValue.decode(undo), on: kernel)
+            try await F.effect(try undo.value(), on: kernel)
         }
         endedEarly = { undo, kernel in
-            guard let undo: F.Undo = try? UndoValue.decode(undo) else { return nil }
+            guard let undo: F.Undo = try? undo.value() else { return nil }
             return await F.endedEarly(undo, on: kernel)
         }
         revert = { undo, kernel throws(FaultError) in
-            try await F.revert(try UndoValue.decode(undo), on: kernel)
+            try await F.revert(try undo.value(), on: kernel)
         }
         verifyReverted = { undo, kernel throws(FaultError) in
-            try await F.verifyReverted(try UndoValue.decode(undo), on: kernel)
+            try await F.verifyReverted(try undo.value(), on: kernel)
         }
         measureAfter = { undo, kernel in
-            guard let undo: F.Undo = try? UndoValue.decode(undo) else { return nil }
+            guard let undo: F.Undo = try? undo.value() else { return nil }
             return await F.measureAfter(undo, on: kernel)
         }
     }
@@ -47,15 +47,15 @@ package struct FaultInstance: Sendable {
     /// Says what would change on a target.
     package let plan:
         @Sendable (Target, PlanContext, Kernel) async throws(FaultError) -> FaultPlan<
-            ParameterValue
+            AnyUndo
         >
     /// Makes the fault.
-    package let inject: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Void
+    package let inject: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Void
     /// Reads back whether it took effect.
-    package let verify: @Sendable (ParameterValue, Kernel) async throws(FaultError) -> Effect
+    package let verify: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Effect
     /// Looks after the fault while it is on.
     package let followUp:
-        @Sendable (ParameterValue, Kernel) async throws(FaultError) -> FollowUp<ParameterValue>?
+        @Sendable (AnyUndo, Kernel) async throws(FaultError) -> FollowUp<AnyUndo>?
     /// How often it is made again while it is on; nil for once.
     package let every: Duration?
     /// Makes it again, on what the selector matches by now.
@@ -66,22 +66,22 @@ package struct FaultInstance: Sendable {
             let plan = try await fault.plan(target, in: context, on: kernel)
             return FaultPlan(
                 changes: plan.changes,
-                undo: try UndoValue.encode(plan.undo),
+                undo: AnyUndo(plan.undo),
                 holder: plan.holder,
                 engine: plan.engine
             )
         }
         inject = { undo, kernel throws(FaultError) in
-            try await fault.inject(try UndoValue.decode(undo), on: kernel)
+            try await fault.inject(try undo.value(), on: kernel)
         }
         verify = { undo, kernel throws(FaultError) in
-            try await fault.verify(try UndoValue.decode(undo), on: kernel)
+            try await fault.verify(try undo.value(), on: kernel)
         }
         followUp = { undo, kernel throws(FaultError) in
-            let next = try await fault.followUp(try UndoValue.decode(undo), on: kernel)
+            let next = try await fault.followUp(try undo.value(), on: kernel)
             guard let next else { return nil }
             return FollowUp(
-                undo: try UndoValue.encode(next.undo),
+                undo: AnyUndo(next.undo),
                 seen: next.seen,
                 again: next.again
             )

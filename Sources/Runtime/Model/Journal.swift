@@ -4,7 +4,7 @@
 // Everything in it is in the past tense; what a line says has happened or is about to, and never less.
 
 /// One line of a journal.
-package struct JournalEntry: Sendable, Hashable, Codable {
+package struct JournalEntry: Sendable, Codable {
     /// What a line can say.
     package enum Kind: String, Sendable, Hashable, Codable {
         /// The journal began: whose it is.
@@ -40,7 +40,7 @@ package struct JournalEntry: Sendable, Hashable, Codable {
     /// `granted`: the target.
     package var target: Target?
     /// `granted`: how to put it back.
-    package var undo: ParameterValue?
+    package var undo: AnyUndo?
     /// `granted`: what holds it.
     package var heldBy: Holder?
     /// `granted`: whether its effect survives a reboot.
@@ -81,8 +81,10 @@ package protocol JournalFile: AnyObject, Sendable {
     /// Sets room aside, so that `bytes` more can be written even on a full disk.
     func reserve(_ bytes: Int) throws(JournalError)
 
-    /// Appends a line and returns once it is on disk.
-    func append(_ line: String) throws(JournalError)
+    /// Appends lines and returns once they are on disk.
+    ///
+    /// Where it fails, or the machine, lines may be there up to any of them, and of that one a part.
+    func append(_ lines: [String]) throws(JournalError)
 
     /// Moves the journal to the closed ones: nothing in it is open any more.
     func close() throws(JournalError)

@@ -85,7 +85,11 @@ private final class SimulatedJournal: JournalFile {
 
     func reserve(_ bytes: Int) throws(JournalError) {}
 
-    func append(_ line: String) throws(JournalError) {
+    func append(_ lines: [String]) throws(JournalError) {
+        for line in lines { try append(line) }
+    }
+
+    private func append(_ line: String) throws(JournalError) {
         let isDead = store.isDead()
         let failed = store.state.withLock { state in
             if isDead { return true }

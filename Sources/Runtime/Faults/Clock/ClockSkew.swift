@@ -1,6 +1,6 @@
 // `clock.skew`: the wall clock of one service is off, while the host's is true. Linux has no namespace for the wall
 // clock (time namespaces shift the monotonic and the boot clock only), so the service is started through
-// `moonquake wrap`, which puts a library before the C library's clock functions. docs/decisions/0031.
+// `moonquake wrap`, which puts a library before the C library's clock functions. docs/decisions/0023.
 
 package import ChaosModel
 

@@ -1,6 +1,6 @@
 // `fd.exhaust`: a service runs out of file descriptors. What a service meets in real life is its own limit
 // (RLIMIT_NOFILE, EMFILE): the host's table (file-max) is all users', and a cgroup has no limit of files. So the
-// soft limit of the running process is lowered to what it has open and what is to be left. docs/decisions/0030.
+// soft limit of the running process is lowered to what it has open and what is to be left. docs/decisions/0022.
 
 package import ChaosModel
 

@@ -253,8 +253,8 @@ private final class LinuxJournal: JournalFile {
         }
     }
 
-    func append(_ line: String) throws(JournalError) {
-        let bytes = Array((line + "\n").utf8)
+    func append(_ lines: [String]) throws(JournalError) {
+        let bytes = lines.flatMap { Array($0.utf8) + [UInt8(ascii: "\n")] }
         let written = position.withLock { position in
             var done = 0
             while done < bytes.count {
