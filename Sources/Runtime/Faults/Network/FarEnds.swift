@@ -25,6 +25,8 @@ struct FarEnds: Sendable, Hashable, Codable {
 
     /// How far apart figures may be and still say the same, in milliseconds.
     private static let toleranceMs = 5.0
+    /// How long an answer during the fault is waited for: what comes later would keep the load from being watched.
+    private static let patience = Duration.seconds(5)
 
     /// The names among them.
     var names: [NamedAddresses] = []
@@ -141,7 +143,7 @@ extension FarEnds {
 
     /// Goes one step on: measures the time during the fault, then looks names up again, for ever.
     ///
-    /// An answer may take `limit` while the fault is on; `count` tells how many packets were hit so far.
+    /// An answer may take `limit` while the fault is on, and is not asked for where that is too long; `count` tells how many packets were hit so far.
     func step(
         _ scope: NetworkScope,
         owner: SocketOwner?,
@@ -155,7 +157,7 @@ extension FarEnds {
         if stage == .done {
             return names.isEmpty ? nil : try await lookUp(scope, owner: owner, on: kernel)
         }
-        guard isMeasurable, let probe else {
+        guard isMeasurable, limit <= Self.patience, let probe else {
             ends.stage = .done
             return interval.map { Step(ends: ends, again: $0) }
         }
