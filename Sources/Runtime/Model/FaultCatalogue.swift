@@ -13,8 +13,7 @@ package struct FaultType: Sendable {
     /// Puts everything back.
     package let revert: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Void
     /// Measures that everything is back.
-    package let verifyReverted:
-        @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Effect
+    package let verifyReverted: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Effect
     /// Measures, once everything is put back, what may take a moment.
     package let measureAfter: @Sendable (AnyUndo, Kernel) async -> Effect?
 
@@ -54,8 +53,7 @@ package struct FaultInstance: Sendable {
     /// Reads back whether it took effect.
     package let verify: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Effect
     /// Looks after the fault while it is on.
-    package let followUp:
-        @Sendable (AnyUndo, Kernel) async throws(FaultError) -> FollowUp<AnyUndo>?
+    package let followUp: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> FollowUp<AnyUndo>?
     /// How often it is made again while it is on; nil for once.
     package let every: Duration?
     /// Makes it again, on what the selector matches by now.
