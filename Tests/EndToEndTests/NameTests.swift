@@ -314,18 +314,14 @@ struct NameTests {
         try Sandbox.with { box in
             let world = try NameWorld(in: box)
             try world.during("error { NEAR, names = '*' }") { _ in
-                let worker = try #require(
-                    Proc.pids().first { pid in
-                        Proc.commandLine(of: pid).contains("worker resolver")
-                            && Proc.commandLine(of: Proc.parent(of: pid) ?? 0).contains(box.folder)
-                    }
-                )
-                kill(worker, SIGKILL)
+                kill(try #require(box.worker("resolver")), SIGKILL)
                 #expect(eventually { world.dig("db.test") == ["10.98.0.2"] })
             }
             let report = try box.lastReport()
             #expect(report.restoration == .restored)
             #expect(report.verdict == .inconclusive)
+            let end = try #require(report.faults.first?.endedEarly)
+            #expect(end.seen.contains("was killed by signal 9 (SIGKILL)"), "\(end)")
         }
     }
 

@@ -7,61 +7,26 @@ import Testing
 
 @Suite(.serialized, .root)
 struct RequestTests {
-    private static let url = "http://10.98.0.2:8080/"
-
-    /// Two namespaces, with nginx in the far one.
-    private func service(_ box: Sandbox) throws -> (near: String, far: String) {
-        let (near, far) = try box.network()
-        let file = try box.write(
-            "nginx.conf",
-            """
-            daemon off; worker_processes 1; pid \(box.folder)/nginx.pid; error_log stderr crit; user root;
-            events { worker_connections 256; }
-            http { access_log off; keepalive_timeout 600s; server { listen 8080; location / { return 200 "ok"; } } }
-            """
-        )
-        try box.start(["nginx", "-p", box.folder, "-e", "stderr", "-c", file], in: far)
-        let isUp = eventually {
-            (try? box.tool("curl", "-s", "-m", "2", Self.url, in: near)) == "ok"
-        }
-        guard isUp else { throw SetUpError("nginx does not answer") }
-        return (near, far)
-    }
-
-    private func status(_ box: Sandbox, from near: String) throws -> String {
-        let get = try box.start(
-            ["curl", "-s", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", Self.url],
-            in: near
-        )
-        try get.ended()
-        return get.output
-    }
-
-    private func fault(_ kind: String, in name: String, _ options: String) -> String {
-        """
-        fault.http.\(kind) { target = target.netns { name = "\(name)" }, port = 8080, \(options) }
-        """
-    }
-
     @Test(arguments: ["egress", "ingress"])
     func `errors are injected on either side, counted, and gone after`(direction: String) throws {
         try Sandbox.with { box in
-            let (near, far) = try service(box)
+            let world = try RequestWorld(in: box)
+            let (near, far) = (world.near, world.far)
             let before = try box.world(near, far)
             let side = direction == "egress" ? near : far
             let file = try box.write(
                 "error.lua",
                 """
-                inject(\(fault("error", in: side, "direction = \"\(direction)\", status = 418")))
+                inject(\(world.fault("error", in: side, "port = 8080, direction = \"\(direction)\", status = 418")))
                 wait "60s"
                 """
             )
             let runner = try box.begin("run", file)
             _ = try box.injected(1, by: runner)
-            #expect(try status(box, from: near) == "418")
-            #expect(try status(box, from: near) == "418")
+            #expect(try world.status() == "418")
+            #expect(try world.status() == "418")
             #expect(try box.moonquake("abort").code == 0)
-            #expect(try status(box, from: near) == "200")
+            #expect(try world.status() == "200")
             try runner.ended()
             let report = try #require(try box.lastReport().faults.first)
             let figures = report.measured?.figures ?? []
@@ -74,15 +39,16 @@ struct RequestTests {
     @Test
     func `when runner and agent are killed new connections go direct at once`() throws {
         try Sandbox.with { box in
-            let (near, far) = try service(box)
+            let world = try RequestWorld(in: box)
+            let (near, far) = (world.near, world.far)
             let before = try box.world(near, far)
             let file = try box.write(
                 "hold.lua",
-                "inject(\(fault("error", in: near, "status = 500")))\nwait '60s'"
+                "inject(\(world.fault("error", in: near, "port = 8080, status = 500")))\nwait '60s'"
             )
             let runner = try box.begin("run", file)
             let agent = try box.injected(1, by: runner)[0]
-            #expect(try status(box, from: near) == "500")
+            #expect(try world.status() == "500")
             let began = ContinuousClock.now
             kill(agent, SIGKILL)
             runner.signal(SIGKILL)
@@ -90,7 +56,7 @@ struct RequestTests {
             let took = (ContinuousClock.now - began).milliseconds
             print("after kill -9 of runner and agent: the redirect is gone in \(shown(took))")
             #expect(took < 300)
-            #expect(try status(box, from: near) == "200")
+            #expect(try world.status() == "200")
             #expect(try box.moonquake("recover").code == 0)
             try box.expect(before, in: near, far)
         }
@@ -102,7 +68,8 @@ struct RequestTests {
         expected: String
     ) throws {
         try Sandbox.with { box in
-            let (near, _) = try service(box)
+            let world = try RequestWorld(in: box)
+            let near = world.near
             // Keeps one connection, asks when told to, and comes again when it breaks.
             let client = try box.write(
                 "client.py",
@@ -134,15 +101,15 @@ struct RequestTests {
                 return program.output.split(separator: "\n").last.map(String.init) ?? ""
             }
             #expect(try ask(1) == "200 1")
-            let options = "status = 500, open_connections = \"\(choice)\""
+            let options = "port = 8080, status = 500, open_connections = \"\(choice)\""
             let file = try box.write(
                 "open.lua",
-                "inject(\(fault("error", in: near, options)))\nwait '60s'"
+                "inject(\(world.fault("error", in: near, options)))\nwait '60s'"
             )
             let runner = try box.begin("run", file)
             _ = try box.injected(1, by: runner)
             #expect(try ask(2) == (choice == "reset" ? "\(expected) 2" : "\(expected) 1"))
-            #expect(try status(box, from: near) == "500", "new connections are hit")
+            #expect(try world.status() == "500", "new connections are hit")
             #expect(try box.moonquake("abort").code == 0)
             try runner.ended()
         }
@@ -153,7 +120,8 @@ struct RequestTests {
         throws
     {
         try Sandbox.with { box in
-            let (near, far) = try service(box)
+            let world = try RequestWorld(in: box)
+            let (near, far) = (world.near, world.far)
             let before = try box.world(near, far)
             let file = try box.write(
                 "abort.lua",
@@ -163,14 +131,14 @@ struct RequestTests {
                     every = "1s", warmup = "2s", recovery = "5s",
                     metrics = {
                       error_rate = metric.http {
-                        url = "\(Self.url)", netns = "\(near)", rate = "300/s", window = "1s", below = "5%",
+                        url = "\(RequestWorld.url)", netns = "\(near)", rate = "300/s", window = "1s", below = "5%",
                       },
                     },
                   },
                   blast_radius = { max_duration = "1m" },
                   run = function()
                     abort_if("error_rate > 5%")
-                    inject(\(fault("error", in: near, "traffic = \"10%\"")))
+                    inject(\(world.fault("error", in: near, "port = 8080, traffic = \"10%\"")))
                     wait "30s"
                   end,
                 }
@@ -197,12 +165,13 @@ struct RequestTests {
     @Test
     func `a fault that no request met is inconclusive, and says so`() throws {
         try Sandbox.with { box in
-            let (near, _) = try service(box)
+            let world = try RequestWorld(in: box)
+            let near = world.near
             let file = try box.write(
                 "idle.lua",
                 """
                 experiment "idle" {
-                  faults = { \(fault("error", in: near, "path = \"/none\"")) },
+                  faults = { \(world.fault("error", in: near, "port = 8080, path = \"/none\"")) },
                   duration = "300ms",
                 }
                 """

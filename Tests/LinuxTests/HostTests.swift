@@ -24,6 +24,25 @@ struct HostTests {
     }
 
     @Test
+    func `lines of /proc/net/tcp are ends of sockets, those of mapped addresses IPv4`() {
+        let table = """
+              sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+               0: 0200090A:1F90 0700090A:C350 01 00000000:00000000 00:00000000 00000000     0        0 11 1
+               1: 00000000:01BB 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 12 1
+               2: 0000000000000000FFFF00000200090A:1F90 0000000000000000FFFF00000700090A:0050 01 0:0 0 0 0 0 13
+               3: 000000FD000000000000000001000000:1F90 00000000000000000000000000000000:0000 0A 0:0 0 0 0 0 14
+               4: torn
+            """
+        let ends = SocketTable.ends(in: Array(table.utf8), state: "01")
+        #expect(ends.map(\.local.description) == ["10.9.0.2:8080", "10.9.0.2:8080"])
+        #expect(ends.map(\.remote.description) == ["10.9.0.7:50000", "10.9.0.7:80"])
+        let listeners = SocketTable.ends(in: Array(table.utf8), state: "0A").map(
+            \.local.description
+        )
+        #expect(listeners == ["0.0.0.0:443", "[fd00:0:0:0:0:0:0:1]:8080"])
+    }
+
+    @Test
     func `the ancestry begins here and goes on to the parent`() {
         let ancestry = LinuxHost().ancestry()
         #expect(Array(ancestry.prefix(2)) == [getpid(), getppid()])

@@ -229,6 +229,6 @@ struct RedirectTests {
         rules.senders = RedirectSenders(users: [1])
         rules.takesIncoming = true
         #expect(throws: KernelError.self) { try redirects.add(rules, in: network.near) }
-        #expect(LinuxRedirects.obstacle() == nil)
+        #expect(LinuxRedirects.obstacle == nil)
     }
 }

@@ -286,4 +286,47 @@ struct RequestFaultTests {
             await #expect(throws: WireError.self) { try await proxy.get() }
         }
     }
+    @Test
+    func `a WebSocket passes frames as they are until the end, and is cut when its time is over`()
+        async throws
+    {
+        let upstream = try ScriptedUpstream { wire in
+            guard try wire.read(to: "\r\n\r\n").contains("Upgrade: websocket") else { return }
+            try wire.write(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+            )
+            while true {
+                let frame = try wire.some()
+                if frame.isEmpty { return }
+                try wire.write(frame)
+            }
+        }
+        let rule = RequestRule.all(.error(status: 500, headers: [:], body: ""), share: 0)
+        try await ProxyUnderTest.with(upstream: upstream.port, rules: [rule]) { proxy in
+            let port = proxy.port
+            // A text frame with a mask (RFC 6455, section 5.2), as a client sends it.
+            let frame: [UInt8] = [0x81, 0x82, 1, 2, 3, 4, 0x69, 0x6b]
+            let wire = try await blocking {
+                let wire = try Wire(to: port)
+                try wire.write(
+                    "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+                )
+                #expect(try wire.read(to: "\r\n\r\n").hasPrefix("HTTP/1.1 101 "))
+                try wire.write(frame)
+                #expect(try wire.read(count: frame.count) == frame)
+                return wire
+            }
+            async let drained = proxy.proxy.drain(within: .milliseconds(400))
+            try await blocking {
+                // What is open goes on while it drains.
+                try wire.write(frame)
+                #expect(try wire.read(count: frame.count) == frame)
+            }
+            #expect(try await drained == 1)
+            await #expect(throws: WireError(code: ECONNRESET)) {
+                try await blocking { try wire.some() }
+            }
+            #expect(proxy.proxy.count("r")?.seen == 1, "its request was judged as any other")
+        }
+    }
 }

@@ -536,7 +536,7 @@ function fault.dns.drop(options) end
 ---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field delay string How much later an answer begins; its bytes then come as fast as ever.
 ---@field jitter? string How far the delay varies around that, evenly, at most as far as the delay. Default: "0ms".
----@field port integer The port that requests go to, of the service itself.
+---@field port? integer The port that requests go to, of the service itself; without it, the only one that is listened on there.
 ---@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
 ---@field method? string|string[] Only requests with these methods.
 ---@field path? string Only requests with this path, without its query; * stands for any text.
@@ -559,7 +559,7 @@ function fault.http.latency(options) end
 ---@field status? integer The status of the answer. Default: 503.
 ---@field body? string The body of the answer, at most 32 KiB; without it, none.
 ---@field headers? table<string, string> Headers of the answer; its length is added.
----@field port integer The port that requests go to, of the service itself.
+---@field port? integer The port that requests go to, of the service itself; without it, the only one that is listened on there.
 ---@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
 ---@field method? string|string[] Only requests with these methods.
 ---@field path? string Only requests with this path, without its query; * stands for any text.
@@ -579,7 +579,7 @@ function fault.http.error(options) end
 
 ---@class moonquake.fault.http.abort
 ---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
----@field port integer The port that requests go to, of the service itself.
+---@field port? integer The port that requests go to, of the service itself; without it, the only one that is listened on there.
 ---@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
 ---@field method? string|string[] Only requests with these methods.
 ---@field path? string Only requests with this path, without its query; * stands for any text.
@@ -602,7 +602,7 @@ function fault.http.abort(options) end
 ---@field rate string The most bits a second.
 ---@field scope? "connection"|"aggregate" Whether each request has the rate for itself, or all that are hit share it (aggregate). Default: "connection".
 ---@field of? "response"|"request"|"both" Whose bytes are limited: of answers, of the bodies of requests, or both. Default: "response".
----@field port integer The port that requests go to, of the service itself.
+---@field port? integer The port that requests go to, of the service itself; without it, the only one that is listened on there.
 ---@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
 ---@field method? string|string[] Only requests with these methods.
 ---@field path? string Only requests with this path, without its query; * stands for any text.
@@ -624,7 +624,7 @@ function fault.http.bandwidth(options) end
 ---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field code? "OK"|"CANCELLED"|"UNKNOWN"|"INVALID_ARGUMENT"|"DEADLINE_EXCEEDED"|"NOT_FOUND"|"ALREADY_EXISTS"|"PERMISSION_DENIED"|"RESOURCE_EXHAUSTED"|"FAILED_PRECONDITION"|"ABORTED"|"OUT_OF_RANGE"|"UNIMPLEMENTED"|"INTERNAL"|"UNAVAILABLE"|"DATA_LOSS"|"UNAUTHENTICATED" The status of the call. Default: "UNAVAILABLE".
 ---@field message? string The message of the status. Default: "injected by moonquake".
----@field port integer The port that requests go to, of the service itself.
+---@field port? integer The port that requests go to, of the service itself; without it, the only one that is listened on there.
 ---@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
 ---@field path? string Only requests with this path, without its query; * stands for any text.
 ---@field host? string Only requests for this host, without its port; * stands for any text.
@@ -645,7 +645,7 @@ function fault.grpc.error(options) end
 ---@field target moonquake.Target What to hit: target.netns, target.host, target.process, target.container, target.systemd.
 ---@field delay string How much later an answer begins; its bytes then come as fast as ever.
 ---@field jitter? string How far the delay varies around that, evenly, at most as far as the delay. Default: "0ms".
----@field port integer The port that requests go to, of the service itself.
+---@field port? integer The port that requests go to, of the service itself; without it, the only one that is listened on there.
 ---@field traffic? string The share of the requests that match which is hit, chosen by the seed. Default: "100%".
 ---@field path? string Only requests with this path, without its query; * stands for any text.
 ---@field host? string Only requests for this host, without its port; * stands for any text.

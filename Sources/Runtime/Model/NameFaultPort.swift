@@ -126,6 +126,10 @@ package protocol NameFaultPort: Sendable {
     /// What a fault has done so far; nil when it is not in force.
     func count(_ fault: NameFault) async throws(KernelError) -> NameCount?
 
+    /// Waits until a fault has ended because its responder did, and says how; nil once it was ended by `end`, or when it
+    /// has no responder.
+    func endedEarly(_ fault: NameFault) async -> String?
+
     /// Ends a fault and removes all of it. Ending what is not there is no error.
     func end(_ fault: NameFault) async throws(KernelError)
 }

@@ -177,18 +177,46 @@ package struct RequestFault: Sendable, Hashable, Codable {
     }
 }
 
+/// What was found about requests in a network namespace.
+package struct RequestSurvey: Sendable, Hashable, Codable {
+    /// Why redirects do not work, in words; nil when they do.
+    package var redirectObstacle: String?
+    /// Where sockets of TCP listen; with an address of zeros, on every one.
+    package var listeners: [SocketEnd] = []
+    /// The far ends of the connections that are open.
+    package var peers: [SocketEnd] = []
+    /// The ports that the kernel gives to sockets that ask for none.
+    package var ephemeralPorts = 32768...60999
+
+    /// Makes an empty survey.
+    package init() {}
+}
+
 /// Faults of requests.
 ///
 /// All of it ends with the agent: table, listener and connections are those of a worker of ours.
 package protocol RequestFaultPort: Sendable {
-    /// Why redirects do not work here, in words; nil when they do.
-    func redirectObstacle() throws(KernelError) -> String?
+    /// Looks at who listens and talks in a namespace; sends nothing.
+    func survey(_ namespace: NetworkNamespace) throws(KernelError) -> RequestSurvey
+
+    /// Which of some ends speak TLS.
+    ///
+    /// Each is sent the first message of TLS on a connection that is closed after the answer. Whoever has not answered
+    /// within the limit, which is for all together, does not count as speaking it.
+    func speakTLS(
+        _ ends: [SocketEnd],
+        in namespace: NetworkNamespace,
+        within limit: Duration
+    ) async throws(KernelError) -> [SocketEnd]
 
     /// Begins a fault.
     func begin(_ fault: RequestFault) async throws(KernelError)
 
     /// What a fault did so far; nil when it is not in force.
     func count(_ fault: RequestFault) async throws(KernelError) -> RequestCount?
+
+    /// Waits until a fault has ended because its proxy did, and says how; nil once it was ended by `end`.
+    func endedEarly(_ fault: RequestFault) async -> String?
 
     /// Ends a fault: no request that comes from now on is hit, and new connections go direct.
     ///

@@ -40,7 +40,8 @@ package final class RequestProxy: Sendable {
         let (group, loop) = (group, group.next())
         // A socket is in the network namespace of the thread that makes it: the loop's.
         let channel = try await loop.flatSubmit {
-            ServerBootstrap(group: group)
+            let server = ServerBootstrap(group: group)
+            return Self.only(address, server)
                 .serverChannelOption(.backlog, value: 4096)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .childChannelOption(.allowRemoteHalfClosure, value: true)
@@ -61,6 +62,18 @@ package final class RequestProxy: Sendable {
         }.get()
         state.withLock { $0.channels.append(channel) }
         return channel.localAddress ?? address
+    }
+
+    /// A listener of IPv6 leaves IPv4 to another one.
+    private static func only(
+        _ address: SocketAddress,
+        _ server: ServerBootstrap
+    ) -> ServerBootstrap {
+        guard case .v6 = address else { return server }
+        return server.serverChannelOption(
+            ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only),
+            value: 1
+        )
     }
 
     /// Adds a rule; requests whose head comes from now on are judged by it.

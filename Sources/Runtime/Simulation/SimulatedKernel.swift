@@ -363,10 +363,26 @@ extension SimulatedKernel: TrafficShapingPort {
 }
 
 extension SimulatedKernel: RequestFaultPort {
-    package func redirectObstacle() throws(KernelError) -> String? {
-        try call("redirectObstacle") { state throws(KernelError) in
-            state.engines.working.contains(.nftOwner) ? nil : "no nft"
+    package func survey(_ namespace: NetworkNamespace) throws(KernelError) -> RequestSurvey {
+        try call("surveyRequests") { state throws(KernelError) in
+            var survey = state.world.requestSurvey
+            survey.redirectObstacle = state.engines.working.contains(.nftOwner) ? nil : "no nft"
+            return survey
         }
+    }
+
+    package func speakTLS(
+        _ ends: [SocketEnd],
+        in namespace: NetworkNamespace,
+        within limit: Duration
+    ) async throws(KernelError) -> [SocketEnd] {
+        try call("speakTLS") { state throws(KernelError) in
+            ends.filter(state.world.speakersOfTLS.contains)
+        }
+    }
+
+    package func endedEarly(_ fault: RequestFault) async -> String? {
+        await endedEarly { $0.requests[fault.rule.name] != nil }
     }
 
     package func begin(_ fault: RequestFault) async throws(KernelError) {
@@ -377,7 +393,8 @@ extension SimulatedKernel: RequestFaultPort {
 
     package func count(_ fault: RequestFault) async throws(KernelError) -> RequestCount? {
         try call("countRequests") { state throws(KernelError) in
-            guard state.world.requests[fault.rule.name] != nil else { return nil }
+            guard state.world.requests[fault.rule.name] != nil, state.world.endedWorkers == nil
+            else { return nil }
             return state.world.requestCount
         }
     }
@@ -422,8 +439,27 @@ extension SimulatedKernel: NameFaultPort {
         }
     }
 
+    package func endedEarly(_ fault: NameFault) async -> String? {
+        await endedEarly { $0.names[fault.name] != nil }
+    }
+
     package func end(_ fault: NameFault) async throws(KernelError) {
         try call("endNames") { state throws(KernelError) in state.world.names[fault.name] = nil }
+    }
+}
+
+extension SimulatedKernel {
+    /// How a fault that a worker carries ended with it; nil when it was ended otherwise.
+    ///
+    /// Polled, with a bound: the simulated world tells nobody when it changes.
+    private func endedEarly(_ isThere: (SimulatedWorld) -> Bool) async -> String? {
+        for _ in 0..<10_000 {
+            let world = world
+            guard isThere(world), !Task.isCancelled else { return nil }
+            if let end = world.endedWorkers { return end }
+            guard (try? await Task.sleep(for: .milliseconds(1))) != nil else { return nil }
+        }
+        return nil
     }
 }
 

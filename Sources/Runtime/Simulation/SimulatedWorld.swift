@@ -55,6 +55,11 @@ package struct SimulatedWorld: Sendable, Equatable {
     package var shapes: [UInt64: [String: ShapingRules]] = [:]
     /// The faults of requests in force, by name.
     package var requests: [String: RequestFault] = [:]
+    /// Who listens and talks, and who speaks TLS.
+    package var requestSurvey = RequestSurvey()
+    package var speakersOfTLS: [SocketEnd] = []
+    /// How the workers that carry faults of requests and names have ended; nil while they run.
+    package var endedWorkers: String?
     /// What each of them has counted.
     package var requestCount = RequestCount(seen: 4, matched: 3, hit: 2)
     /// The faults of name resolution in force, by name.

@@ -164,10 +164,8 @@ final class RequestWorker {
                 upstream: .fixed(address),
                 mark: RedirectMark.value
             )
-            let bound = try await run("listen on port \(port)") {
-                try await proxy.listen(on: SocketAddress(ipAddress: "0.0.0.0", port: port))
-            }
-            return Station(way: fault.way, group: group, proxy: proxy, port: bound.port ?? port)
+            try await listen(proxy, on: ["0.0.0.0", "::"], port)
+            return Station(way: fault.way, group: group, proxy: proxy, port: port)
         case .redirect(let redirect):
             let proxy = RequestProxy(group: group, upstream: .original, mark: RedirectMark.value)
             let ports = try LinuxNamespaces.within(fault.namespace) { () throws(KernelError) in
@@ -190,13 +188,7 @@ final class RequestWorker {
         var last = KernelError(.failed, "listen on a port", "none was found")
         for port in ports {
             do throws(KernelError) {
-                _ = try await run("listen on port \(port)") {
-                    try await proxy.listen(on: SocketAddress(ipAddress: addresses[0], port: port))
-                }
-                // Where there is no IPv6, there is nothing of it to redirect either.
-                _ = try? await proxy.listen(
-                    on: SocketAddress(ipAddress: addresses[1], port: port)
-                )
+                try await listen(proxy, on: addresses, port)
                 return port
             } catch {
                 last = error
@@ -204,6 +196,34 @@ final class RequestWorker {
         }
         throw last
     }
+
+    /// Listens on a port of both families; of IPv4 alone where there is no IPv6.
+    private static func listen(
+        _ proxy: RequestProxy,
+        on addresses: [String],
+        _ port: Int
+    ) async throws(KernelError) {
+        do throws(KernelError) {
+            for address in addresses {
+                _ = try await run("listen on \(address), port \(port)") {
+                    do {
+                        _ = try await proxy.listen(
+                            on: SocketAddress(ipAddress: address, port: port)
+                        )
+                    } catch let error as IOError
+                        where address.contains(":") && missing.contains(error.errnoCode)
+                    {}
+                }
+            }
+        } catch {
+            // What listens in one family only is no listener.
+            try await run("close the listeners on port \(port)") { try await proxy.close() }
+            throw error
+        }
+    }
+
+    /// How the kernel says that it has no IPv6.
+    private static let missing = [EAFNOSUPPORT, EADDRNOTAVAIL]
 
     private static func plan(_ name: String, _ redirect: RequestRedirect, to port: Int)
         -> RedirectPlan
@@ -254,17 +274,7 @@ final class RequestWorker {
 enum ListenerPorts {
     /// Some ports to try, outside of ip_local_port_range, in the network namespace of the calling thread.
     static func candidates() throws(KernelError) -> [Int] {
-        var range = 32768...60999
-        if let file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r") {
-            defer { fclose(file) }
-            var numbers: (Int32, Int32) = (0, 0)
-            let count = withUnsafeMutablePointer(to: &numbers.0) { low in
-                withUnsafeMutablePointer(to: &numbers.1) { high in
-                    withVaList([low, high]) { vfscanf(file, "%d %d", $0) }
-                }
-            }
-            if count == 2, numbers.0 < numbers.1 { range = Int(numbers.0)...Int(numbers.1) }
-        }
+        let range = try EphemeralPorts.range()
         let allowed = (10_000...65_000).filter { !range.contains($0) }
         guard !allowed.isEmpty else {
             throw KernelError(

@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 
 /// Why a test's socket failed.
-struct WireError: Error, CustomStringConvertible {
+struct WireError: Error, Equatable, CustomStringConvertible {
     var code: Int32
     var description: String { String(cString: strerror(code)) }
 }

@@ -128,7 +128,16 @@ struct NothingPort: ProcessPort, ControlGroupPort, LoadPort, PacketFilterPort,
         with engine: ShapingEngine,
         in namespace: NetworkNamespace
     ) async throws(KernelError) -> ShapingCount? { throw refusal }
-    func redirectObstacle() throws(KernelError) -> String? { throw refusal }
+    func survey(_ namespace: NetworkNamespace) throws(KernelError) -> RequestSurvey {
+        throw refusal
+    }
+    func speakTLS(
+        _ ends: [SocketEnd],
+        in namespace: NetworkNamespace,
+        within limit: Duration
+    ) async throws(KernelError) -> [SocketEnd] { throw refusal }
+    func endedEarly(_ fault: RequestFault) async -> String? { nil }
+    func endedEarly(_ fault: NameFault) async -> String? { nil }
     func begin(_ fault: RequestFault) async throws(KernelError) { throw refusal }
     func count(_ fault: RequestFault) async throws(KernelError) -> RequestCount? { throw refusal }
     func end(_ fault: RequestFault) async throws(KernelError) { throw refusal }

@@ -1,4 +1,4 @@
-// The steps of the DNS faults: plan, inject, verify, revert; the same for all four.
+// How the DNS faults are planned, and what their responder counts; the same for all four.
 
 package import ChaosModel
 
@@ -51,14 +51,6 @@ extension NameTrafficFault {
         )
     }
 
-    package func inject(_ undo: NameFault, on kernel: Kernel) async throws(FaultError) {
-        do throws(KernelError) {
-            try await kernel.names.begin(undo)
-        } catch {
-            throw FaultError(error)
-        }
-    }
-
     package func verify(_ undo: NameFault, on kernel: Kernel) async throws(FaultError) -> Effect {
         var effect = try await Self.effect(undo, "in force", on: kernel)
         do throws(KernelError) {
@@ -69,40 +61,34 @@ extension NameTrafficFault {
         return effect
     }
 
-    package static func effect(_ undo: NameFault, on kernel: Kernel) async throws(FaultError)
-        -> Effect
-    {
-        try await effect(undo, "in force until the end", on: kernel)
+    package static var carrier: String { "responder" }
+
+    package static func name(of undo: NameFault) -> String { undo.name }
+
+    package static func begin(_ undo: NameFault, on kernel: Kernel) async throws(KernelError) {
+        try await kernel.names.begin(undo)
     }
 
-    package static func revert(_ undo: NameFault, on kernel: Kernel) async throws(FaultError) {
-        do throws(KernelError) {
-            try await kernel.names.end(undo)
-        } catch {
-            throw FaultError(error)
-        }
-    }
-
-    package static func verifyReverted(
+    package static func count(
         _ undo: NameFault,
         on kernel: Kernel
-    ) async throws(FaultError) -> Effect {
-        guard try await count(undo, on: kernel) == nil else {
-            throw .noEffect("\(undo.name) is still there after its removal")
-        }
-        return Effect("\(undo.name) is gone")
+    ) async throws(KernelError) -> NameCount? {
+        try await kernel.names.count(undo)
     }
 
-    private static func effect(
+    package static func carrierEnded(_ undo: NameFault, on kernel: Kernel) async -> String? {
+        await kernel.names.endedEarly(undo)
+    }
+
+    package static func end(_ undo: NameFault, on kernel: Kernel) async throws(KernelError) {
+        try await kernel.names.end(undo)
+    }
+
+    package static func effect(
+        of count: NameCount,
         _ undo: NameFault,
-        _ seen: String,
-        on kernel: Kernel
-    ) async throws(FaultError) -> Effect {
-        guard let count = try await count(undo, on: kernel) else {
-            throw .noEffect(
-                "\(undo.name) is not there: somebody removed it, or its responder ended"
-            )
-        }
+        _ seen: String
+    ) -> Effect {
         guard undo.method != .hosts else {
             return Effect("\(seen) (lookups of a file cannot be counted)")
         }
@@ -114,17 +100,6 @@ extension NameTrafficFault {
             text += ", \(count.bypassed) queries came too fast to be delayed"
         }
         return Effect(text, figures: count.figures, hit: count.hit > 0)
-    }
-
-    private static func count(
-        _ undo: NameFault,
-        on kernel: Kernel
-    ) async throws(FaultError) -> NameCount? {
-        do throws(KernelError) {
-            return try await kernel.names.count(undo)
-        } catch {
-            throw FaultError(error)
-        }
     }
 
     // MARK: Planning

@@ -4,7 +4,7 @@
 package import ChaosModel
 
 /// A fault of name resolution.
-package protocol NameTrafficFault: Fault where Undo == NameFault {
+package protocol NameTrafficFault: CarriedFault where Undo == NameFault, Count == NameCount {
     /// Which queries, of whom.
     var traffic: NameTraffic { get }
     /// What happens to them.

@@ -1,10 +1,11 @@
-// What the faults of HTTP and gRPC have in common: which requests, how they come to the proxy, and how a fault is
-// planned, verified and put back. Each fault only says what happens to a request.
+// What the faults of HTTP and gRPC have in common: which requests, and how they come to the proxy. Each fault only says
+// what happens to a request.
 
 package import ChaosModel
 
 /// A fault of requests.
-package protocol RequestTrafficFault: Fault where Undo == RequestFault {
+package protocol RequestTrafficFault: CarriedFault
+where Undo == RequestFault, Count == RequestCount {
     /// Which requests.
     var traffic: RequestTraffic { get }
     /// What happens to them.
@@ -16,9 +17,10 @@ package protocol RequestTrafficFault: Fault where Undo == RequestFault {
 /// The options that all of these faults share.
 package struct RequestTraffic: Sendable {
     static let port = Parameter(
-        required: "port",
+        "port",
         ParameterKind<Int>.port,
-        help: "The port that requests go to, of the service itself."
+        help:
+            "The port that requests go to, of the service itself; without it, the only one that is listened on there."
     )
     static let to = Parameter(
         "to",
@@ -84,18 +86,20 @@ package struct RequestTraffic: Sendable {
     /// Those of faults of gRPC, whose method is a path.
     static let grpc = http.filter { $0.name != "method" }
 
-    let port: Int
-    let redirect: RequestRedirect
+    /// Nil when it is to be found.
+    let port: Int?
+    /// How the fault is made, for any port.
+    private let redirect: RequestRedirect
     let listen: Int?
     let share: Double
     let match: RequestMatch
 
     init(_ parameters: Parameters, isGRPC: Bool = false) throws(DefinitionError) {
-        port = try parameters.value(Self.port)
+        port = parameters[Self.port]
         let direction = try parameters.value(Self.direction)
         let to = parameters[Self.to] ?? []
         redirect = RequestRedirect(
-            port: port,
+            port: port ?? 0,
             destinations: to,
             takesIncoming: direction != "egress",
             takesOutgoing: direction != "ingress",
@@ -113,6 +117,11 @@ package struct RequestTraffic: Sendable {
             clients: parameters[Self.client] ?? [],
             grpcOnly: isGRPC
         )
+        if port == nil, listen != nil || direction == "egress" {
+            throw parameters.error(
+                "port is missing: write port = 8080; it can only be found for requests that come in"
+            )
+        }
         guard let listen else { return }
         guard to.count == 1 else {
             throw parameters.error(
@@ -128,15 +137,17 @@ package struct RequestTraffic: Sendable {
     }
 
     /// How requests come to the fault.
-    var way: RequestWay {
+    func way(to port: Int) -> RequestWay {
         guard let listen, let upstream = redirect.destinations.first else {
+            var redirect = redirect
+            redirect.port = port
             return .redirect(redirect)
         }
         return .listen(port: listen, upstream: upstream, upstreamPort: port)
     }
 
     /// Which requests, in words.
-    var summary: String {
+    func summary(to port: Int) -> String {
         var parts: [String] = []
         if !match.methods.isEmpty { parts.append(match.methods.joined(separator: ", ")) }
         if let path = match.path { parts.append("path \(path)") }
@@ -175,144 +186,6 @@ extension FaultDescriptor {
             ],
             needs: ["nf_tables with NAT and `flags owner` (not with `listen`)"]
         )
-    }
-}
-
-extension RequestTrafficFault {
-    package func plan(
-        _ target: Target,
-        in context: PlanContext,
-        on kernel: Kernel
-    ) async throws(FaultError) -> FaultPlan<RequestFault> {
-        let own = try kernelCall { () throws(KernelError) in try kernel.network.ownNamespace() }
-        let namespace = try target.networkNamespace(own: own, on: kernel)
-        let name = "moonquake_\(context.lease)"
-        let fault = RequestFault(
-            namespace: namespace,
-            way: traffic.way,
-            rule: RequestRule(
-                name: name,
-                match: traffic.match,
-                share: traffic.share,
-                seed: context.seed,
-                action: action
-            )
-        )
-        var changes: [String] = []
-        switch traffic.way {
-        case .listen(let port, let upstream, let upstreamPort):
-            changes.append(
-                "\(summary): \(traffic.summary) in \(target), which come to port \(port) and go on to "
-                    + "\(upstream):\(upstreamPort) (\(name))"
-            )
-        case .redirect(let redirect):
-            let obstacle = try kernelCall { () throws(KernelError) in
-                try kernel.requests.redirectObstacle()
-            }
-            if let obstacle {
-                throw .unavailable("requests cannot be redirected here: \(obstacle); use `listen`")
-            }
-            changes.append("\(summary): \(traffic.summary) in \(target) (nft-owner: \(name))")
-            changes.append(
-                redirect.resetsOpen
-                    ? "resets connections to port \(redirect.port) that are open already, at their next packet, "
-                        + "so that they come again by way of the proxy"
-                    : "connections to port \(redirect.port) that are open already are not hit"
-            )
-        }
-        return FaultPlan(changes: changes, undo: fault, holder: .kernel, engine: "proxy")
-    }
-
-    package func inject(_ undo: RequestFault, on kernel: Kernel) async throws(FaultError) {
-        do throws(KernelError) {
-            try await kernel.requests.begin(undo)
-        } catch {
-            throw FaultError(error)
-        }
-    }
-
-    package func verify(_ undo: RequestFault, on kernel: Kernel) async throws(FaultError) -> Effect
-    {
-        let count = try await Self.count(undo, on: kernel)
-        if let count, count.tls > 0, count.seen == 0 { throw .refused(Self.tls(undo)) }
-        return try Self.effect(count, undo, "in force")
-    }
-
-    package static func effect(_ undo: RequestFault, on kernel: Kernel) async throws(FaultError)
-        -> Effect
-    {
-        try effect(try await count(undo, on: kernel), undo, "in force until the end")
-    }
-
-    package static func revert(_ undo: RequestFault, on kernel: Kernel) async throws(FaultError) {
-        do throws(KernelError) {
-            try await kernel.requests.end(undo)
-        } catch {
-            throw FaultError(error)
-        }
-    }
-
-    package static func verifyReverted(
-        _ undo: RequestFault,
-        on kernel: Kernel
-    ) async throws(FaultError) -> Effect {
-        guard try await count(undo, on: kernel) == nil else {
-            throw .noEffect("\(undo.rule.name) is still there after its removal")
-        }
-        return Effect("\(undo.rule.name) is gone")
-    }
-
-    private static func effect(
-        _ count: RequestCount?,
-        _ undo: RequestFault,
-        _ seen: String
-    ) throws(FaultError) -> Effect {
-        guard let count else {
-            throw .noEffect(
-                "\(undo.rule.name) is not there: somebody removed it, or its proxy ended"
-            )
-        }
-        var text = seen
-        if count.tls > 0, count.seen == 0 {
-            text += ": nothing was hit, since \(tls(undo))"
-        } else if count.seen == 0 {
-            text += ": no request came by"
-        } else if count.matched == 0 {
-            text += ": none of \(count.seen) requests matched"
-        }
-        if count.ownFailures > 0 {
-            text += ", \(count.ownFailures) failures that are not injected (x-moonquake-error)"
-        }
-        return Effect(text, figures: count.figures, hit: count.hit > 0)
-    }
-
-    private static func tls(_ undo: RequestFault) -> String {
-        "the traffic is TLS, which is passed through untouched: faults of HTTP cannot look into it; use network "
-            + "faults, or the port behind what ends TLS"
-    }
-
-    private static func count(
-        _ undo: RequestFault,
-        on kernel: Kernel
-    ) async throws(FaultError) -> RequestCount? {
-        do throws(KernelError) {
-            return try await kernel.requests.count(undo)
-        } catch {
-            throw FaultError(error)
-        }
-    }
-}
-
-extension RequestCount {
-    /// What the report shows; what did not happen is left out.
-    fileprivate var figures: [Figure] {
-        let extra: [(String, UInt64)] = [
-            ("own_failures", ownFailures), ("tls_connections", tls), ("other_connections", other),
-        ]
-        return [
-            Figure("requests_seen", Double(seen)), Figure("requests_matched", Double(matched)),
-            Figure("requests_hit", Double(hit)),
-        ] + extra.filter { $0.1 > 0 }.map { Figure($0.0, Double($0.1)) }
     }
 }
 

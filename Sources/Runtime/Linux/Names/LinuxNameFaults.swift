@@ -2,38 +2,31 @@
 // owns listeners and redirects, so that both end with it; edits of files are the agent's, and the journal's to undo.
 
 package import ChaosModel
-import Synchronization
 
 /// Faults of name resolution.
 package final class LinuxNameFaults: NameFaultPort {
-    private struct State {
-        var responder: WorkerClient<NameCall, NameReply>?
-        var obstacle: String??
-    }
-
     /// How long a lookup may take; the library itself waits for much longer.
     private static let patience = Duration.seconds(3)
 
-    private let responderCommand: [String]
+    private let responder: FaultCarrier<NameCall, NameReply>
     private let lookupCommand: [String]
     private let packets = LinuxPacketFilter()
     private let edits = NameFileEdits()
-    private let state = Mutex(State())
 
     /// Makes the port; the commands start the worker that answers queries and the one that looks names up.
     package init(responder: [String], lookup: [String]) {
-        responderCommand = responder
+        self.responder = FaultCarrier(responder, name: "the DNS responder")
         lookupCommand = lookup
     }
 
     package func survey(_ place: NamePlace) async throws(KernelError) -> NameSurvey {
         var survey = try NameSurveyor.survey(place)
-        survey.redirectObstacle = redirectObstacle()
+        survey.redirectObstacle = LinuxRedirects.obstacle
         return survey
     }
 
     package func begin(_ fault: NameFault) async throws(KernelError) {
-        if fault.method != .hosts { _ = try await responder().ask(.begin(fault)) }
+        if fault.method != .hosts { try await responder.begin(fault.name, .begin(fault)) }
         try edits.make(fault)
     }
 
@@ -41,10 +34,9 @@ package final class LinuxNameFaults: NameFaultPort {
         guard fault.groups.isEmpty else { return nil }
         if fault.method == .hosts { return try await lookupGiven(fault) }
         let name = "\(fault.name.replacing("_", with: "-")).invalid"
-        let responder = try responder()
         _ = try await responder.ask(.expect(fault, name: name))
         let answer = try await ask("\(name).", fault)
-        let wasAsked = try await responder.ask(.wasAsked(fault, name: name)).wasAsked == true
+        let wasAsked = try await responder.ask(.wasAsked(fault, name: name))?.wasAsked == true
         guard wasAsked else {
             let reason =
                 answer.problem ?? answer.addresses ?? "no answer within \(Self.patience.spelled)"
@@ -56,14 +48,10 @@ package final class LinuxNameFaults: NameFaultPort {
     package func count(_ fault: NameFault) async throws(KernelError) -> NameCount? {
         if fault.method != .redirect {
             guard try edits.isMade(fault) else { return nil }
-            guard fault.method != .hosts, let responder = running() else { return NameCount() }
-            return try await responder.ask(.count(fault)).count ?? NameCount()
+            guard fault.method != .hosts else { return NameCount() }
+            return try await responder.ask(.count(fault))?.count ?? NameCount()
         }
-        if let responder = running() {
-            do throws(KernelError) {
-                return try await responder.ask(.count(fault)).count
-            } catch  where responder.isGone {}
-        }
+        if let reply = try await responder.ask(.count(fault)) { return reply.count }
         do throws(KernelError) {
             let table = try packets.count(fault.name, with: .nft, in: fault.place.namespace)
             return table.map { _ in NameCount() }
@@ -72,16 +60,14 @@ package final class LinuxNameFaults: NameFaultPort {
         }
     }
 
-    package func end(_ fault: NameFault) async throws(KernelError) {
-        try edits.undo(fault)
-        guard fault.method != .hosts, let responder = running() else { return }
-        do throws(KernelError) {
-            _ = try await responder.ask(.end(fault))
-        } catch  where responder.isGone {}
+    package func endedEarly(_ fault: NameFault) async -> String? {
+        await responder.endedEarly(fault.name)
     }
 
-    /// Ends the responder as a crash would.
-    func killResponder() { running()?.kill() }
+    package func end(_ fault: NameFault) async throws(KernelError) {
+        try edits.undo(fault)
+        if fault.method != .hosts { try await responder.end(fault.name, .end(fault)) }
+    }
 
     /// Looks up a name that a file gives.
     private func lookupGiven(_ fault: NameFault) async throws(KernelError) -> String? {
@@ -118,32 +104,6 @@ package final class LinuxNameFaults: NameFaultPort {
             )
         } catch  where worker.isGone {
             return LookupReply()
-        }
-    }
-
-    private func redirectObstacle() -> String? {
-        if let known = state.withLock({ $0.obstacle }) { return known }
-        let found = LinuxRedirects.obstacle()
-        state.withLock { $0.obstacle = .some(found) }
-        return found
-    }
-
-    private func running() -> WorkerClient<NameCall, NameReply>? {
-        state.withLock { state in
-            if state.responder?.isGone == true { state.responder = nil }
-            return state.responder
-        }
-    }
-
-    private func responder() throws(KernelError) -> WorkerClient<NameCall, NameReply> {
-        try state.withLock { state throws(KernelError) in
-            if let responder = state.responder, !responder.isGone { return responder }
-            let started = try WorkerClient<NameCall, NameReply>(
-                responderCommand,
-                name: "the DNS responder"
-            )
-            state.responder = started
-            return started
         }
     }
 }

@@ -66,8 +66,8 @@ package final class LinuxRedirects: Sendable {
 
     /// Why redirects do not work here, in words; nil when they do.
     ///
-    /// Tried out in a namespace made for it.
-    package static func obstacle() -> String? {
+    /// Tried out once, in a namespace made for it.
+    package static let obstacle: String? = {
         let sample = RedirectPlan(
             name: "moonquake_probe_redirect",
             redirects: [Redirect(.udp, ports: [9], to: 9), Redirect(.tcp, ports: [9], to: 9)]
@@ -85,7 +85,7 @@ package final class LinuxRedirects: Sendable {
         } catch {
             return error.reason
         }
-    }
+    }()
 
     private func add(
         _ plan: RedirectPlan,

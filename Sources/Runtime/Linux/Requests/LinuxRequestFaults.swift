@@ -2,7 +2,6 @@
 // the worker's, so that they end together.
 
 package import ChaosModel
-import Synchronization
 
 /// What the agent asks of the worker.
 package enum RequestCall: Sendable, Codable {
@@ -22,61 +21,40 @@ package struct RequestReply: Sendable, Codable {
 
 /// Faults of requests on Linux.
 package final class LinuxRequestFaults: RequestFaultPort {
-    private typealias Client = WorkerClient<RequestCall, RequestReply>
-
-    private let command: [String]
-    private let client = Mutex<Client?>(nil)
-    private let obstacle = Mutex<String??>(nil)
+    private let proxy: FaultCarrier<RequestCall, RequestReply>
 
     /// Makes the port; `worker` is the program, with its arguments, that serves `RequestCall`s.
-    package init(worker command: [String]) { self.command = command }
+    package init(worker command: [String]) {
+        proxy = FaultCarrier(command, name: "the request worker")
+    }
 
-    package func redirectObstacle() throws(KernelError) -> String? {
-        if let known = obstacle.withLock({ $0 }) { return known }
-        let found = LinuxRedirects.obstacle()
-        obstacle.withLock { $0 = .some(found) }
-        return found
+    package func survey(_ namespace: NetworkNamespace) throws(KernelError) -> RequestSurvey {
+        try RequestSurveyor.survey(namespace)
+    }
+
+    package func speakTLS(
+        _ ends: [SocketEnd],
+        in namespace: NetworkNamespace,
+        within limit: Duration
+    ) async throws(KernelError) -> [SocketEnd] {
+        try await OwnThread.value { () throws(KernelError) in
+            try TLSProbe.speakers(of: ends, in: namespace, within: limit)
+        }
     }
 
     package func begin(_ fault: RequestFault) async throws(KernelError) {
-        let client = try started()
-        do throws(KernelError) {
-            _ = try await client.ask(.begin(fault))
-        } catch  where client.isGone {
-            // It died before this, or of it; either way nothing of it is left.
-            _ = try await started().ask(.begin(fault))
-        }
+        try await proxy.begin(fault.rule.name, .begin(fault))
     }
 
     package func count(_ fault: RequestFault) async throws(KernelError) -> RequestCount? {
-        guard let client = running() else { return nil }
-        do throws(KernelError) {
-            return try await client.ask(.count(fault)).count
-        } catch  where client.isGone {
-            return nil
-        }
+        try await proxy.ask(.count(fault))?.count
+    }
+
+    package func endedEarly(_ fault: RequestFault) async -> String? {
+        await proxy.endedEarly(fault.rule.name)
     }
 
     package func end(_ fault: RequestFault) async throws(KernelError) {
-        guard let client = running() else { return }
-        do throws(KernelError) {
-            _ = try await client.ask(.end(fault))
-        } catch  where client.isGone {}
-    }
-
-    private func running() -> Client? {
-        client.withLock { client in
-            if client?.isGone == true { client = nil }
-            return client
-        }
-    }
-
-    private func started() throws(KernelError) -> Client {
-        try client.withLock { client throws(KernelError) in
-            if let client, !client.isGone { return client }
-            let made = try Client(command, name: "the request worker")
-            client = made
-            return made
-        }
+        try await proxy.end(fault.rule.name, .end(fault))
     }
 }
