@@ -41,6 +41,7 @@ let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
 let package = Package(
@@ -59,6 +60,7 @@ let package = Package(
         .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2"),
         .package(url: "https://github.com/apple/swift-system.git", from: "1.8.1"),
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
     ],
     targets: [
         .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
@@ -92,6 +94,7 @@ let package = Package(
         module("Report", ["ChaosGameDay", "ChaosModel"]),
         module("Proxy", ["ChaosModel", nioCore, nioPosix, nioHPACK]),
         module("Simulation", ["ChaosModel"]),
+        module("Catalog", ["ChaosModel", grdb]),
         module(
             "SteadyState",
             [
@@ -103,6 +106,7 @@ let package = Package(
             name: "moonquake",
             dependencies: [
                 "ChaosAgent",
+                "ChaosCatalog",
                 "ChaosContainers",
                 "ChaosEngine",
                 "ChaosFaults",
@@ -163,6 +167,7 @@ let package = Package(
         tests("LuaBridge", ["LuaBridge", "CLua"]),
         tests("Report", ["ChaosGameDay", "ChaosModel", "ChaosReport", subprocess, system]),
         tests("Model", ["ChaosModel"]),
+        tests("Catalog", ["ChaosCatalog", "ChaosModel", subprocess, system]),
         tests("Proxy", ["ChaosModel", "ChaosProxy", nioCore, nioEmbedded, nioPosix]),
         tests(
             "Containers",

@@ -7,6 +7,7 @@ set -euo pipefail
 
 packages=(
   liblua5.4-dev pkg-config            # the build
+  libsqlite3-dev                      # the catalogue
   libcurl4-openssl-dev                # email of GameDays
   libnftables1 nftables iptables      # network faults, and their tests
   iproute2 iputils-ping procps        # namespaces for demo and tests

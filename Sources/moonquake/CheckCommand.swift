@@ -18,7 +18,12 @@ struct CheckCommand: AsyncParsableCommand {
     @OptionGroup
     var script: ScriptOptions
 
-    @Argument(help: "The definitions: .lua, .yaml or .json files.")
+    @Argument(
+        help: ArgumentHelp(
+            "The definitions: .lua, .yaml or .json files, or NAME@VERSION of the catalogue.",
+            valueName: "file"
+        )
+    )
     var files: [String]
 
     @Flag(name: .long, help: "Print targets, faults, what holds each, and the longest abort lag.")
@@ -28,7 +33,7 @@ struct CheckCommand: AsyncParsableCommand {
         var worst = ChaosModel.ExitCode.held
         for file in files {
             do {
-                for experiment in try await script.loadAll(file) {
+                for experiment in try await script.loadAll(file, state) {
                     let code = try await check(experiment, of: file)
                     worst = worst == .held ? code : worst
                 }

@@ -16,9 +16,14 @@ enum Console {
     /// Prints a message for the person at the terminal.
     static func error(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
 
-    /// Writes text as it is.
+    /// Writes text as it is, but for secrets.
     static func write(_ text: String, to descriptor: Int32) {
-        var bytes = Array(redactor.mask(text).utf8)[...]
+        write(Array(redactor.mask(text).utf8), to: descriptor)
+    }
+
+    /// Writes bytes as they are.
+    static func write(_ bytes: [UInt8], to descriptor: Int32) {
+        var bytes = bytes[...]
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }

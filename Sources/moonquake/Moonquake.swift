@@ -23,7 +23,8 @@ struct Moonquake: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, CheckCommand.self, FaultsCommand.self, TargetsCommand.self,
             DoctorCommand.self, AbortCommand.self, ApproveCommand.self, RejectCommand.self,
-            GameDayCommand.self, RecoverCommand.self, ReportCommand.self, RunsCommand.self,
+            GameDayCommand.self, CatalogCommand.self, RecoverCommand.self, ReportCommand.self,
+            RunsCommand.self,
             SchemaCommand.self, WrapCommand.self, AgentCommand.self, WorkerCommand.self,
         ]
     )

@@ -20,8 +20,19 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup
     var script: ScriptOptions
 
-    @Argument(help: "The experiment: a .lua, .yaml or .json file.")
-    var file: String
+    @Argument(
+        help: "The experiment: a .lua, .yaml or .json file, or NAME@VERSION of the catalogue."
+    )
+    var file: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Run what a past run ran: its exact definition, parameters and seed; `last` for the last.",
+            valueName: "run"
+        )
+    )
+    var again: String?
 
     @Option(
         name: .long,
@@ -44,7 +55,7 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         let writers = try report.map { try ReportFile($0) }
-        let loaded = try await script.load(file)
+        let (loaded, script) = try await definition()
         let rehearsal = await loaded.rehearse()
         let body = loaded.body
         let runner = Runner(
@@ -62,19 +73,26 @@ struct RunCommand: AsyncParsableCommand {
             )
         )
         let report = await interruptible(runner)
-        keep(report)
+        keep(report, of: loaded.content)
         for writer in writers { try writer.write(report) }
         if !json { Console.write(summary(of: report), to: STDOUT_FILENO) }
         Glibc.exit(report.exitCode)
     }
 
-    /// Keeps the report in the history, which no run fails for.
-    private func keep(_ report: RunReport) {
-        do {
-            try RunFolder(stateDirectory: state.path).save(report)
-        } catch {
-            let reason = (error as? CommandFailure)?.message ?? "\(error)"
-            Console.error("this run is not in the history: \(reason)")
+    /// What is run, and with which options.
+    private func definition() async throws -> (LoadedExperiment, ScriptOptions) {
+        switch (file, again) {
+        case (let file?, nil): return (try await script.load(file, state), script)
+        case (nil, let run?): return try await PastRun(run, state).load(script)
+        default:
+            throw CommandFailure(.definition, "run: give a definition, or --again RUN")
+        }
+    }
+
+    /// Keeps report and definition in the history, which no run fails for.
+    private func keep(_ report: RunReport, of content: DefinitionContent) {
+        for problem in RunHistory(state: state).keep(report, of: content) {
+            Console.error(problem)
         }
     }
 

@@ -25,8 +25,30 @@ struct RunsCommand: ParsableCommand {
     @Option(name: .long, help: "Only runs with this verdict: held, deviated or inconclusive.")
     var verdict: String?
 
-    @Option(name: .long, help: "Only the runs of this span of time, such as 12h or 7d.")
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Only runs of this definition: NAME or NAME@VERSION of the catalogue, a file as it was given, or a digest.",
+            valueName: "definition"
+        )
+    )
+    var definition: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Only runs that began since then: a span such as 12h or 7d ago, or a time such as 2026-11-25 or "
+                + "2026-11-25T10:00:00Z.",
+            valueName: "time"
+        )
+    )
     var since: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Only runs that began before then; as --since.", valueName: "time")
+    )
+    var until: String?
 
     @Option(name: .long, help: "At most so many.")
     var limit = 20
@@ -70,24 +92,38 @@ struct RunsCommand: ParsableCommand {
                         + "\"\(verdict.escapedForDisplay)\""
                 )
             }
-            var earliest = 0.0
-            if let since {
-                guard let span = Units.seconds(since), span > 0 else {
-                    throw CommandFailure(
-                        .definition,
-                        "--since: must be a duration such as 12h or 7d, got \"\(since.escapedForDisplay)\""
-                    )
-                }
-                earliest = LinuxTime().secondsSince1970 - span
-            }
+            let earliest = try Self.moment(since, "--since") ?? 0
+            let latest = try Self.moment(until, "--until") ?? .infinity
             let (name, owner, tag, verdict) = (self.name, self.owner, self.tag, self.verdict)
+            let definition = self.definition
             return { report in
                 (name.map { report.definition.name.contains($0) } ?? true)
                     && (owner.map { report.definition.owner == $0 } ?? true)
                     && (tag.map { report.definition.tags.contains($0) } ?? true)
                     && (verdict.map { report.verdict.rawValue == $0 } ?? true)
-                    && report.startedAtSeconds >= earliest
+                    && (definition.map { Self.isMade(report.definition, of: $0) } ?? true)
+                    && report.startedAtSeconds >= earliest && report.startedAtSeconds < latest
             }
         }
+    }
+
+    private static func isMade(_ definition: RunReport.Definition, of text: String) -> Bool {
+        let isStored = definition.version != nil && definition.file.hasPrefix("\(text)@")
+        return definition.file == text || isStored
+            || (text.utf8.count >= 8 && definition.digest.hasPrefix(text))
+            || (text.utf8.count >= 8 && definition.digest.hasPrefix("sha256:\(text)"))
+    }
+
+    /// A moment in seconds since 1970: so long ago, or a time in UTC.
+    private static func moment(_ text: String?, _ option: String) throws(CommandFailure) -> Double?
+    {
+        guard let text else { return nil }
+        if let span = Units.seconds(text), span > 0 { return LinuxTime().secondsSince1970 - span }
+        if let moment = Timestamp.seconds(text) { return moment }
+        throw CommandFailure(
+            .definition,
+            "\(option): must be a span such as 12h or 7d, or a time such as 2026-11-25 or 2026-11-25T10:00:00Z, got "
+                + "\"\(text.escapedForDisplay)\""
+        )
     }
 }

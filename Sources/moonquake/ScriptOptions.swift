@@ -67,9 +67,11 @@ struct ScriptOptions: ParsableArguments {
 
     private static let randomSeed = UInt64.random(in: 1...999_999)
 
-    /// Loads the experiment that is meant.
-    func load(_ file: String) async throws -> LoadedExperiment {
-        let all = try await loadAll(file)
+    /// The experiment of a file that is meant.
+    func chosen(
+        from all: [LoadedExperiment],
+        of file: String
+    ) throws(CommandFailure) -> LoadedExperiment {
         guard let experiment else {
             guard all.count > 1 else { return all[0] }
             let names = all.map { "\"\($0.definition.name)\"" }.joined(separator: ", ")
@@ -89,10 +91,27 @@ struct ScriptOptions: ParsableArguments {
     }
 
     /// Loads every experiment of a file; there is at least one.
-    func loadAll(_ file: String) async throws -> [LoadedExperiment] {
+    func loadAll(file: String) async throws -> [LoadedExperiment] {
+        try await loaded { (loader) throws(ScriptError) in try await loader.load(file: file) }
+    }
+
+    /// Loads every experiment of a stored definition; there is at least one.
+    func loadAll(
+        stored content: DefinitionContent,
+        called name: String,
+        version: Int? = nil
+    ) async throws -> [LoadedExperiment] {
+        try await loaded { (loader) throws(ScriptError) in
+            try await loader.load(stored: content, called: name, version: version)
+        }
+    }
+
+    private func loaded(
+        _ load: (ScriptLoader) async throws(ScriptError) -> [LoadedExperiment]
+    ) async throws -> [LoadedExperiment] {
         let loader = try loader
         do throws(ScriptError) {
-            return try await loader.load(file: file)
+            return try await load(loader)
         } catch {
             let traceback = error.traceback.isEmpty ? "" : "\n\(error.traceback)"
             throw CommandFailure(.definition, error.description + traceback)

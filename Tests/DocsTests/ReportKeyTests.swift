@@ -10,7 +10,7 @@ struct `Keys of the report` {
         let definition = ExperimentDefinition(name: "x", file: "x.lua")
         var report = RunReport(
             runID: "20261125-083000-1f0c9a",
-            definition: RunReport.Definition(definition, version: 1),
+            definition: RunReport.Definition(definition),
             seed: 1,
             startedAt: "2026-11-25T08:30:00.000Z",
             startedAtSeconds: 1

@@ -1,4 +1,5 @@
-// Where `require` looks: the script's folder, then the library folders, and nowhere else.
+// Where `require` looks: the script's folder, then the library folders, and nowhere else. Of the script's folder, what
+// was read before is taken as it was then, so that all states of one script run the same modules.
 
 #if canImport(Glibc)
 import Glibc
@@ -11,33 +12,56 @@ struct LuaModules: Sendable {
     var scriptFolder: String?
     let libraryFolders: [String]
     let mostBytes: Int
+    /// What was read of the script's folder before.
+    var known = LuaModuleTexts()
 
-    /// The file of a module, `a.b` being `a/b.lua` or `a/b/init.lua`.
+    /// The text of a module, `a.b` being `a/b.lua` or `a/b/init.lua`.
     func find(_ name: String) throws -> (text: String, path: String) {
-        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.allSatisfy(Self.isName) else {
+        guard let files = Self.files(of: name) else {
             throw LuaNameError(
                 "require: \"\(name)\" is no module name: names are letters, digits, _ and -, with "
                     + "dots between them"
             )
         }
-        let stem = parts.joined(separator: "/")
-        let folders = [scriptFolder].compactMap { $0 } + libraryFolders
-        let paths = folders.flatMap { folder in
-            ["\(stem).lua", "\(stem)/init.lua"].map { Self.join(folder, $0) }
+        var looked: [String] = []
+        if let scriptFolder {
+            for file in files {
+                let path = Self.join(scriptFolder, file)
+                if let bytes = known.files[file] { return (Self.text(of: bytes), path) }
+                if !known.isAll, access(path, F_OK) == 0 { return (try read(path), path) }
+                looked.append(path)
+            }
         }
-        for path in paths where access(path, F_OK) == 0 {
-            return (try read(path), path)
+        for path in libraryFolders.flatMap({ folder in files.map { Self.join(folder, $0) } }) {
+            if access(path, F_OK) == 0 { return (try read(path), path) }
+            looked.append(path)
         }
+        let why =
+            known.isAll
+            ? "; of a stored script only the modules that it names literally are kept" : ""
         throw LuaNameError(
-            "require: the module \(name) was not found; looked for " + paths.joined(separator: ", ")
+            "require: the module \(name) was not found; looked for "
+                + looked.joined(separator: ", ") + why
         )
+    }
+
+    /// The files that a module may be, from a folder; nil when that is no name of a module.
+    static func files(of name: String) -> [String]? {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.allSatisfy(isName) else { return nil }
+        let stem = parts.joined(separator: "/")
+        return ["\(stem).lua", "\(stem)/init.lua"]
     }
 
     /// The text of a file; a first line that begins with # is left out.
     func read(_ path: String) throws -> String {
+        Self.text(of: try Self.bytes(of: path, atMost: mostBytes))
+    }
+
+    /// The bytes of a file.
+    static func bytes(of path: String, atMost mostBytes: Int) throws -> [UInt8] {
         guard let file = fopen(path, "rb") else {
-            throw LuaNameError("cannot read \(path): \(Self.lastError)")
+            throw LuaNameError("cannot read \(path): \(lastError)")
         }
         defer { fclose(file) }
         var bytes: [UInt8] = []
@@ -48,15 +72,18 @@ struct LuaModules: Sendable {
             bytes += buffer[..<count]
         }
         guard ferror(file) == 0 else {
-            throw LuaNameError("cannot read \(path): \(Self.lastError)")
+            throw LuaNameError("cannot read \(path): \(lastError)")
         }
         guard bytes.count <= mostBytes else {
             throw LuaNameError("cannot read \(path): it is larger than \(mostBytes) bytes")
         }
-        if bytes.first == UInt8(ascii: "#") {
-            bytes = Array(bytes.drop { $0 != UInt8(ascii: "\n") })
-        }
-        return String(decoding: bytes, as: UTF8.self)
+        return bytes
+    }
+
+    private static func text(of bytes: [UInt8]) -> String {
+        let isShebang = bytes.first == UInt8(ascii: "#")
+        let code = isShebang ? bytes.drop { $0 != UInt8(ascii: "\n") } : bytes[...]
+        return String(decoding: code, as: UTF8.self)
     }
 
     private static var lastError: String {
@@ -70,7 +97,7 @@ struct LuaModules: Sendable {
             }
     }
 
-    private static func join(_ folder: String, _ file: String) -> String {
+    static func join(_ folder: String, _ file: String) -> String {
         switch folder {
         case "", ".": file
         case _ where folder.hasSuffix("/"): folder + file

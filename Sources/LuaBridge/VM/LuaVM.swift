@@ -31,10 +31,12 @@ public actor LuaVM {
     ///   - limits: The bounds of each run and of the memory of all.
     ///   - scriptFolder: Where `require` looks first.
     ///   - libraryFolders: Where it looks next, in this order.
+    ///   - modules: What was read of the script's folder before, and is taken instead of its files.
     public init(
         limits: LuaLimits = .default,
         scriptFolder: String? = nil,
-        libraryFolders: [String] = []
+        libraryFolders: [String] = [],
+        modules: LuaModuleTexts = LuaModuleTexts()
     ) {
         let token = LuaAbortToken()
         executor = LuaExecutor()
@@ -46,7 +48,8 @@ public actor LuaVM {
             modules: LuaModules(
                 scriptFolder: scriptFolder,
                 libraryFolders: libraryFolders,
-                mostBytes: limits.allocationBytes
+                mostBytes: limits.allocationBytes,
+                known: modules
             )
         )
     }

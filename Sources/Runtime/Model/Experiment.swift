@@ -74,8 +74,10 @@ package struct ExperimentDefinition: Sendable, Hashable, Codable {
     package var hasBody: Bool
     /// The file it comes from.
     package var file: String
-    /// The digest of that file: `sha256:…`.
+    /// The digest of that file, and of the modules beside it that it names: `sha256:…`.
     package var digest: String
+    /// The version that it has in the catalogue, when it comes from there.
+    package var version: Int?
     /// The parameters that it declares, with the values of this run.
     package var parameters: [String: ParameterValue]
 

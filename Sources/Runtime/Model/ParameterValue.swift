@@ -102,7 +102,12 @@ extension String {
             case "\r": shown += "\\r"
             case "\t": shown += "\\t"
             default:
-                let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
+                // Also what breaks lines, or shows text in another order (Unicode's bidirectional controls).
+                let isControl =
+                    scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
+                    || (0x200e...0x200f).contains(scalar.value)
+                    || (0x2028...0x202e).contains(scalar.value)
+                    || (0x2066...0x2069).contains(scalar.value)
                 shown += isControl ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
             }
         }

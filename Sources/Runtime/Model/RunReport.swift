@@ -73,9 +73,9 @@ package struct RunReport: Sendable, Hashable, Codable {
         /// The parameters that it declares, with the values of this run; nil without any.
         package var parameters: [String: ParameterValue]?
 
-        package init(_ experiment: ExperimentDefinition, version: Int? = nil) {
+        package init(_ experiment: ExperimentDefinition) {
             name = experiment.name
-            self.version = version
+            version = experiment.version
             digest = experiment.digest
             file = experiment.file
             owner = experiment.owner

@@ -20,9 +20,12 @@ package enum Timestamp {
         return text.filter { $0.isNumber || $0 == "T" }.replacing("T", with: "-")
     }
 
-    /// The seconds since 1970 of such a text; nil when it is none.
+    /// The seconds since 1970 of `2026-11-25`, `2026-11-25T08:30:00Z` or `2026-11-25T08:30:00.250Z`, UTC unless it says
+    /// otherwise; nil for anything else.
     package static func seconds(_ text: String) -> Double? {
-        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
-        return (try? style.parse(text))?.timeIntervalSince1970
+        let whole = text.utf8.count == 10 ? "\(text)T00:00:00Z" : text
+        guard whole.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
+        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: whole.contains("."))
+        return (try? style.parse(whole))?.timeIntervalSince1970
     }
 }

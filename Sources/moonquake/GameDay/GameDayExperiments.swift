@@ -1,5 +1,6 @@
 // Where the experiments of a GameDay come from on this machine, and how they run: as `moonquake run` runs them.
 
+import ChaosCatalog
 import ChaosEngine
 import ChaosGameDay
 import ChaosLinux
@@ -50,7 +51,12 @@ struct GameDayExperiments: ExperimentSource {
             surroundings: await RunWiring(state: state, script: script)
                 .surroundings(of: steadyState, body: body, observer: observer)
         )
-        return GameDayExperimentRun(title: loaded.definition.name, runner: runner, state: state)
+        return GameDayExperimentRun(
+            title: loaded.definition.name,
+            content: loaded.content,
+            runner: runner,
+            state: state
+        )
     }
 
     func reportFile(of report: RunReport) -> String? {
@@ -82,23 +88,52 @@ struct GameDayExperiments: ExperimentSource {
                 )
             }
             return found
-        case .named(let name): return try await load(file: try path(of: name))
-        case .catalogued:
-            throw DefinitionError("gameday", "\(reference): this build has no catalogue")
+        case .named(let name):
+            let file = try path(of: name)
+            return try await only(of: file) { (loader) throws(ScriptError) in
+                try await loader.load(file: file)
+            }
+        case .catalogued(let name, let version):
+            return try await load(CatalogReference(name: name, version: version))
         }
     }
 
-    private func load(file: String) async throws(DefinitionError) -> LoadedExperiment {
+    /// A definition of the catalogue, as it is there now.
+    private func load(
+        _ reference: CatalogReference
+    ) async throws(DefinitionError) -> LoadedExperiment {
+        let found: (version: CatalogVersion, content: DefinitionContent)
+        do throws(CommandFailure) {
+            found = try state.using { (catalog) throws(CatalogError) in
+                try catalog.find(reference)
+            }
+        } catch {
+            throw DefinitionError("gameday", error.message)
+        }
+        let name = found.version.reference.description
+        return try await only(of: name) { (loader) throws(ScriptError) in
+            try await loader.load(
+                stored: found.content,
+                called: name,
+                version: found.version.version
+            )
+        }
+    }
+
+    private func only(
+        of name: String,
+        _ load: (ScriptLoader) async throws(ScriptError) -> [LoadedExperiment]
+    ) async throws(DefinitionError) -> LoadedExperiment {
         let all: [LoadedExperiment]
         do throws(ScriptError) {
-            all = try await loader.load(file: file)
+            all = try await load(loader)
         } catch {
             throw DefinitionError("gameday", error.description)
         }
         guard all.count == 1, let only = all.first else {
             throw DefinitionError(
                 "gameday",
-                "\(file) defines \(all.count) experiments: name a file with one"
+                "\(name) defines \(all.count) experiments: name a definition with one"
             )
         }
         return only
@@ -139,12 +174,15 @@ struct GameDayExperiments: ExperimentSource {
 /// One experiment of a day.
 private struct GameDayExperimentRun: ExperimentRun {
     let title: String
+    let content: DefinitionContent
     let runner: Runner
     let state: StateOptions
 
     func run() async -> RunReport {
         let report = await runner.run()
-        try? RunFolder(stateDirectory: state.path).save(report)
+        for problem in RunHistory(state: state).keep(report, of: content) {
+            Console.error(problem)
+        }
         return report
     }
 

@@ -4,7 +4,7 @@ package import ChaosModel
 
 /// How a GameDay names an experiment.
 package enum ExperimentReference: Sendable, Hashable, Codable, CustomStringConvertible {
-    /// A file by its path from the folder of the GameDay, or a name that is looked for beside it and in the catalogue.
+    /// A file by its path from the folder of the GameDay, or a name that is looked for beside it.
     case named(String)
     /// A definition of the catalogue; the newest version when none is named.
     case catalogued(name: String, version: Int?)

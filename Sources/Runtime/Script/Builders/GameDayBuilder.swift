@@ -23,26 +23,16 @@ struct CatalogEntry: Sendable {
     /// Reads "name" or "name@version".
     static func build(_ call: LuaCall) throws(DefinitionError) -> LuaValue {
         let text = try call.text("the name of a definition: write catalog \"kill-one@3\"")
-        let parts = text.split(separator: "@", omittingEmptySubsequences: false)
-        guard parts.count <= 2, let name = parts.first, !name.isEmpty else {
-            throw DefinitionError(
-                "catalog",
-                "expects \"name\" or \"name@version\", got \"\(text.escapedForDisplay)\""
+        do throws(ParameterProblem) {
+            let asked = try CatalogReference(text)
+            let reference = ExperimentReference.catalogued(
+                name: asked.name,
+                version: asked.version
             )
+            return .object(objects.make(CatalogEntry(reference: reference)))
+        } catch {
+            throw DefinitionError("catalog", error.text)
         }
-        guard parts.count == 2 else {
-            return .object(
-                objects.make(CatalogEntry(reference: .catalogued(name: text, version: nil)))
-            )
-        }
-        guard let version = Int(parts[1]), version >= 1 else {
-            throw DefinitionError(
-                "catalog",
-                "the version must be 1 or more, got \"\(text.escapedForDisplay)\""
-            )
-        }
-        let reference = ExperimentReference.catalogued(name: String(name), version: version)
-        return .object(objects.make(CatalogEntry(reference: reference)))
     }
 }
 

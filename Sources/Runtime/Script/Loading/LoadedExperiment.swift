@@ -6,7 +6,9 @@ package import ChaosModel
 /// An experiment as a script defines it.
 package struct LoadedExperiment: Sendable {
     /// What it says.
-    package let definition: ExperimentDefinition
+    package private(set) var definition: ExperimentDefinition
+    /// The exact bytes that it comes from.
+    package let content: DefinitionContent
     /// Whether the file is a plain script: it calls primitives at its top level, and declares what it watches as it
     /// runs.
     package let isPlain: Bool
@@ -14,8 +16,13 @@ package struct LoadedExperiment: Sendable {
     private let environment: ScriptEnvironment?
     private let functionNames: Set<String>
 
-    init(_ declared: DeclaredExperiment, in environment: ScriptEnvironment?) {
+    init(
+        _ declared: DeclaredExperiment,
+        of content: DefinitionContent,
+        in environment: ScriptEnvironment?
+    ) {
         definition = declared.definition
+        self.content = content
         isPlain = false
         functionNames = Set(declared.functions.keys)
         self.environment = environment
@@ -23,9 +30,17 @@ package struct LoadedExperiment: Sendable {
 
     init(plain definition: ExperimentDefinition, in environment: ScriptEnvironment) {
         self.definition = definition
+        content = environment.context.file.content
         isPlain = true
         functionNames = []
         self.environment = environment
+    }
+
+    /// The same as a version of the catalogue.
+    func of(_ version: Int?) -> LoadedExperiment {
+        var experiment = self
+        experiment.definition.version = version
+        return experiment
     }
 
     /// A new body for one run, in a state of its own; take it once and keep it.

@@ -16,7 +16,9 @@ package struct LoadedGameDay: Sendable {
         in environment: ScriptEnvironment
     ) {
         definition = declared.definition
-        inline = experiments.map { LoadedExperiment($0, in: environment) }
+        inline = experiments.map {
+            LoadedExperiment($0, of: environment.context.file.content, in: environment)
+        }
         self.environment = environment
     }
 

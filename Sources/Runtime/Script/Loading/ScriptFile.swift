@@ -2,6 +2,7 @@
 // is the digest of what was run, whatever happens to the file meanwhile.
 
 import ChaosModel
+import LuaBridge
 
 #if canImport(Glibc)
 import Glibc
@@ -28,36 +29,70 @@ struct ScriptFile: Sendable {
     /// The most bytes that a script may have.
     static let mostBytes = 1 << 20
 
-    /// The path as the user gave it.
+    /// The path as the user gave it, or what a stored definition is called.
     let path: String
+    /// The exact bytes, and those of the modules that it names.
+    let content: DefinitionContent
+    /// Whether it was stored before: then its folder has nothing more to say.
+    let isStored: Bool
     /// The text, ready to be compiled.
     let text: String
-    /// `sha256:` and the digest of the file's bytes.
+    /// `sha256:` and the digest of the content.
     let digest: String
 
     /// The language.
-    var kind: Kind { Kind(path: path) }
+    var kind: Kind { Kind(path: content.fileName) }
 
-    /// The folder that `require` looks in first.
-    var folder: String {
-        path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-    }
+    /// The folder that `require` looks in first; of a stored definition, what its modules are called by.
+    var folder: String { isStored ? path : Self.folder(of: path) }
 
     /// The file's name without its ending: the name of a plain script.
     var baseName: String {
-        let name = path.split(separator: "/").last.map(String.init) ?? path
+        let name = content.fileName
         return name.hasSuffix(".lua") && name.count > 4 ? String(name.dropLast(4)) : name
     }
 
-    /// Reads a file.
+    /// The modules that `require` takes from here.
+    var modules: LuaModuleTexts { LuaModuleTexts(content.modules, isAll: isStored) }
+
+    /// Reads a file, and the modules of its folder that it names.
     init(reading path: String) throws(ScriptError) {
         let bytes = try Self.bytes(of: path)
+        let name = path.split(separator: "/").last.map(String.init) ?? path
+        var content = DefinitionContent(fileName: name, bytes: bytes)
+        if Kind(path: name) == .lua {
+            do {
+                content.modules = try LuaModuleTexts(
+                    requiredBy: bytes,
+                    in: Self.folder(of: path),
+                    mostBytes: Self.mostBytes
+                ).files
+            } catch {
+                throw .unreadable(file: path, reason: "\(error)")
+            }
+        }
+        try self.init(content, called: path, isStored: false)
+    }
+
+    /// Takes a stored definition.
+    init(stored content: DefinitionContent, called name: String) throws(ScriptError) {
+        try self.init(content, called: name, isStored: true)
+    }
+
+    private init(
+        _ content: DefinitionContent,
+        called path: String,
+        isStored: Bool
+    ) throws(ScriptError) {
         self.path = path
-        digest = "sha256:" + SHA256.hexDigest(of: bytes)
+        self.content = content
+        self.isStored = isStored
+        digest = content.digest
+        let bytes = content.bytes
         guard String(validating: bytes, as: UTF8.self) != nil else {
             throw .unreadable(file: path, reason: "it is not UTF-8 text")
         }
-        guard Kind(path: path) == .lua else {
+        guard Kind(path: content.fileName) == .lua else {
             text = String(decoding: bytes, as: UTF8.self)
             return
         }
@@ -65,6 +100,10 @@ struct ScriptFile: Sendable {
         let isShebang = bytes.first == UInt8(ascii: "#")
         let code = isShebang ? bytes.drop { $0 != UInt8(ascii: "\n") } : bytes[...]
         text = String(decoding: code, as: UTF8.self)
+    }
+
+    private static func folder(of path: String) -> String {
+        path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     }
 
     private static func bytes(of path: String) throws(ScriptError) -> [UInt8] {

@@ -45,10 +45,30 @@ package struct ScriptLoader: Sendable {
     /// - Returns: What the file defines, or the file itself as a plain script.
     /// - Throws: what is wrong, in one message with file and line; nothing was touched.
     package func load(file path: String) async throws(ScriptError) -> [LoadedExperiment] {
-        let context = try context(of: path)
+        try await load(try ScriptFile(reading: path))
+    }
+
+    /// The experiments of a stored definition, in their order; at least one.
+    ///
+    /// - Parameters:
+    ///   - content: What was stored; nothing else is read but the libraries.
+    ///   - name: What messages and the report call it: `kill-one@3`.
+    ///   - version: The version that it has in the catalogue.
+    /// - Returns: What it defines, or itself as a plain script.
+    /// - Throws: as for a file.
+    package func load(
+        stored content: DefinitionContent,
+        called name: String,
+        version: Int? = nil
+    ) async throws(ScriptError) -> [LoadedExperiment] {
+        try await load(try ScriptFile(stored: content, called: name)).map { $0.of(version) }
+    }
+
+    private func load(_ file: ScriptFile) async throws(ScriptError) -> [LoadedExperiment] {
+        let context = context(of: file)
         let experiments = try await experiments(of: context)
         do throws(DefinitionError) {
-            try context.inputs.checkArguments(of: path)
+            try context.inputs.checkArguments(of: file.path)
         } catch {
             throw .definition(error, traceback: "")
         }
@@ -91,7 +111,7 @@ package struct ScriptLoader: Sendable {
     /// - Returns: The GameDay; nil when the file defines none.
     /// - Throws: what is wrong, in one message with file and line; nothing was touched.
     package func loadGameDay(file path: String) async throws(ScriptError) -> LoadedGameDay? {
-        let context = try context(of: path)
+        let context = context(of: try ScriptFile(reading: path))
         guard context.file.kind == .lua else { return nil }
         let environment = environment(of: context)
         let session = try await declarations(environment)
@@ -99,9 +119,9 @@ package struct ScriptLoader: Sendable {
         return LoadedGameDay(declared, session.experiments, in: environment)
     }
 
-    private func context(of path: String) throws(ScriptError) -> BuilderContext {
+    private func context(of file: ScriptFile) -> BuilderContext {
         BuilderContext(
-            file: try ScriptFile(reading: path),
+            file: file,
             faults: faults,
             metrics: metrics,
             inputs: inputs.fresh
@@ -132,7 +152,7 @@ package struct ScriptLoader: Sendable {
                         at: SourceLocation(file: context.file.path, line: document.line)
                     )
                 }
-                experiments.append(LoadedExperiment(declared, in: nil))
+                experiments.append(LoadedExperiment(declared, of: context.file.content, in: nil))
             }
             guard !experiments.isEmpty else {
                 throw DefinitionError(context.file.path, "defines no experiment")
@@ -181,7 +201,8 @@ package struct ScriptLoader: Sendable {
                 traceback: ""
             )
         }
-        return session.experiments.map { LoadedExperiment($0, in: environment) }
+        let content = environment.context.file.content
+        return session.experiments.map { LoadedExperiment($0, of: content, in: environment) }
     }
 
     private func plainDefinition(_ environment: ScriptEnvironment) -> ExperimentDefinition {

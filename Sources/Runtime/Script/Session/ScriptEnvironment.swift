@@ -34,7 +34,8 @@ struct ScriptEnvironment: Sendable {
         let vm = LuaVM(
             limits: limits,
             scriptFolder: context.file.folder,
-            libraryFolders: libraryFolders
+            libraryFolders: libraryFolders,
+            modules: context.file.modules
         )
         let session = ScriptSession(context: context, vm: vm)
         await vm.configure { vm in
