@@ -109,4 +109,47 @@ struct LoadTests {
             #expect(groups(of: report.faults.map(\.lease)) == [])
         }
     }
+
+    /// The resident memory of a process, in MiB.
+    private func residentMiB(_ pid: pid_t) -> Double {
+        let line = (File.text("/proc/\(pid)/status") ?? "").split(separator: "\n")
+            .first { $0.hasPrefix("VmRSS:") }
+        let words = line?.split(whereSeparator: \.isWhitespace) ?? []
+        return words.count > 1 ? (Double(words[1]) ?? 0) / 1024 : 0
+    }
+
+    @Test
+    func `of two loads at once the one that stays keeps its level`() throws {
+        try Sandbox.with { box in
+            let disk = try box.fileSystem(megabytes: 64)
+            let before = available(disk)
+            let file = try box.write(
+                "two.lua",
+                """
+                local function both(size)
+                  return inject(fault.memory.pressure { target = target.host {}, use = size }),
+                    inject(fault.disk.fill { target = target.host {}, path = "\(disk)", size = size })
+                end
+                local memory, space = both("8MiB")
+                both("24MiB")
+                rollback(memory)
+                rollback(space)
+                log("one is left")
+                wait "60s"
+                """
+            )
+            let runner = try box.begin("run", file)
+            #expect(eventually(within: .seconds(30)) { runner.errors.contains("one is left") })
+            let agents = Proc.pids().filter { Proc.parent(of: $0) == runner.pid }
+            let left = agents.flatMap(workers)
+            #expect(left.count == 2)
+            #expect(available(disk) == before - (24 << 20))
+            // The worker itself is a few MiB beside what it holds.
+            let held = left.map(residentMiB).max() ?? 0
+            #expect((24...56).contains(held), "\(held) MiB")
+            runner.signal(SIGINT)
+            try runner.ended()
+            #expect(available(disk) == before)
+        }
+    }
 }

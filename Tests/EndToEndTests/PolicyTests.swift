@@ -132,4 +132,42 @@ struct PolicyTests {
             #expect(try box.moonquake("recover").code == 0)
         }
     }
+
+    /// A control group with a processor controller, which a test may fill.
+    private static let processorGroups: String? = {
+        let places = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup"]
+        return places.first { place in
+            let controllers = File.text("\(place)/cgroup.subtree_control") ?? ""
+            return access("\(place)/cpu.cfs_quota_us", W_OK) == 0
+                || controllers.split(whereSeparator: \.isWhitespace).contains("cpu")
+        }
+    }()
+
+    @Test(.root, .enabled(if: processorGroups != nil, "SKIPPED: needs a cpu controller"))
+    func `two runs never limit one control group, be it by two processes`() throws {
+        try Sandbox.with { box in
+            let group = try #require(Self.processorGroups) + "/mqe-\(UInt32.random(in: 0 ... .max))"
+            try #require(mkdir(group, 0o755) == 0)
+            let sleepers = [try box.sleeper(), try box.sleeper()]
+            defer {
+                for sleeper in sleepers { kill(sleeper.pid, SIGKILL) }
+                _ = eventually { rmdir(group) == 0 }
+            }
+            for sleeper in sleepers {
+                try File.write("\(sleeper.pid)", to: group + "/cgroup.procs")
+            }
+            func script(_ name: String, _ pid: pid_t) throws -> String {
+                let fault =
+                    "fault.cpu.limit { target = target.process { pid = \(pid) }, quota = \"20%\" }"
+                return try box.write("\(name).lua", "inject(\(fault))\nwait '60s'")
+            }
+            let first = try box.begin("run", try script("one", sleepers[0].pid))
+            try box.injected(1, by: first)
+            let second = try box.moonquake("run", try script("two", sleepers[1].pid))
+            #expect(second.code == 2)
+            #expect(second.errors.contains("two runs never hit one target"), "\(second.errors)")
+            #expect(try box.moonquake("abort").code == 0)
+            try first.ended()
+        }
+    }
 }

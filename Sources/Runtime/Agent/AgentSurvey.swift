@@ -29,13 +29,22 @@ extension Agent {
 
     // MARK: Locks
 
-    /// What a fault on a target locks: the target, its group, and the namespace that a network fault works in.
+    /// What a fault on a target locks: the target, its group, and the namespace or the control group that it changes.
     private func identities(
         of target: Target,
         for spec: FaultSpec
     ) throws(KernelError) -> [TargetIdentity] {
         var found = Set([target.identity, target.unit])
-        if catalogue[spec.fault]?.descriptor.reach == .namespace {
+        let descriptor = catalogue[spec.fault]?.descriptor
+        if let controller = descriptor?.changesGroup, case .process(_, let process, _) = target {
+            do throws(KernelError) {
+                let group = try kernel.groups.group(of: process, for: controller)
+                found.insert(.controlGroup(path: "\(controller.rawValue)\(group.path)"))
+            } catch  where error.kind == .unsupported || error.kind == .gone {
+                // The plan says so, better than a lock can.
+            }
+        }
+        if descriptor?.reach == .namespace {
             switch target {
             case .host: found.insert(.namespace(inode: try kernel.network.ownNamespace().inode))
             case .process(_, let process, _):

@@ -47,6 +47,8 @@ package struct FaultDescriptor: Sendable {
     package let needs: [String]
     /// Whether its effect survives a reboot.
     package let survivesReboot: Bool
+    /// The controller whose settings of the target's control group it changes: two runs may not at once.
+    package let changesGroup: ControlGroupController?
 
     /// Makes a descriptor from its parts.
     ///
@@ -60,7 +62,8 @@ package struct FaultDescriptor: Sendable {
         holder: Holder,
         capabilities: [NeededCapability] = [],
         needs: [String] = [],
-        survivesReboot: Bool = false
+        survivesReboot: Bool = false,
+        changesGroup: ControlGroupController? = nil
     ) {
         self.name = name
         self.summary = summary
@@ -71,6 +74,7 @@ package struct FaultDescriptor: Sendable {
         self.capabilities = capabilities
         self.needs = needs
         self.survivesReboot = survivesReboot
+        self.changesGroup = changesGroup
     }
 
     /// All kinds of targets it can hit: its own, and the groups of which it can hit a part.

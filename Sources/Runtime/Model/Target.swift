@@ -137,6 +137,7 @@ package enum TargetIdentity: Sendable, Hashable, CustomStringConvertible {
     case namespace(inode: UInt64)
     case process(ProcessIdentity)
     case group(TargetKind, id: String)
+    case controlGroup(path: String)
 
     /// A short text that is the same whenever the identity is: the name of its lock.
     package var description: String {
@@ -145,6 +146,7 @@ package enum TargetIdentity: Sendable, Hashable, CustomStringConvertible {
         case .namespace(let inode): "netns \(inode)"
         case .process(let process): "process \(process.pid) \(process.startTime)"
         case .group(let kind, let id): "\(kind.rawValue) \(id)"
+        case .controlGroup(let path): "control group \(path)"
         }
     }
 }

@@ -26,7 +26,8 @@ package struct CPULimit: Fault {
         holder: .journal,
         needs: [
             "a control group of the target's own with the cpu controller, v1 or v2, that the agent may write"
-        ]
+        ],
+        changesGroup: .cpu
     )
 
     /// The kernel takes no quota below a millisecond.

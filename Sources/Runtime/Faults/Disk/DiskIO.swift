@@ -65,7 +65,8 @@ package struct DiskIO: Fault {
         needs: [
             "the right to write in the folder",
             "for a limit, control groups with the io controller (v1 blkio)",
-        ]
+        ],
+        changesGroup: .io
     )
 
     private let scope: DiskScope

@@ -34,7 +34,8 @@ package struct MemoryLimit: Fault {
         holder: .journal,
         needs: [
             "a control group of the target's own with the memory controller, v1 or v2, that the agent may write"
-        ]
+        ],
+        changesGroup: .memory
     )
 
     /// Limits are whole pages; this is a multiple of every page size of Linux.
