@@ -50,6 +50,13 @@ struct RunCommand: AsyncParsableCommand {
     )
     var isDryRun = false
 
+    @Flag(
+        name: .customLong("shadow"),
+        help:
+            "Harm nothing: count what share of the packets the faults of network and dns would hit, for as long."
+    )
+    var isShadow = false
+
     @Flag(name: .long, help: "Print events and samples as JSON lines on standard output.")
     var json = false
 
@@ -65,7 +72,7 @@ struct RunCommand: AsyncParsableCommand {
             rehearsal: rehearsal,
             runID: RunID.make(),
             seed: script.chosenSeed,
-            mode: isDryRun ? .dryRun : .run,
+            mode: try mode,
             surroundings: await RunWiring(state: state, script: script).surroundings(
                 of: rehearsal.steadyState ?? loaded.definition.steadyState,
                 body: body,
@@ -77,6 +84,15 @@ struct RunCommand: AsyncParsableCommand {
         for writer in writers { try writer.write(report) }
         if !json { Console.write(summary(of: report), to: STDOUT_FILENO) }
         Glibc.exit(report.exitCode)
+    }
+
+    private var mode: RunMode {
+        get throws {
+            guard !(isDryRun && isShadow) else {
+                throw CommandFailure(.definition, "run: give --dry-run or --shadow, not both")
+            }
+            return isDryRun ? .dryRun : isShadow ? .shadow : .run
+        }
     }
 
     /// What is run, and with which options.

@@ -45,6 +45,53 @@ struct RuleTextTests {
     }
 
     @Test
+    func `what only counts sees every packet once and lets it go on`() throws {
+        let plan = try Self.plan(
+            [PacketMatch(.egress, remote: Self.database, protocols: [.tcp], remotePorts: [5432])],
+            pass: [PacketMatch(.egress, isIPv6: false, protocols: [.tcp], localPorts: [22])]
+        )
+        #expect(
+            NftText.watch(plan, isOwnOnly: true) == """
+                create table inet moonquake_x { flags owner; comment "moonquake"; }
+                add chain inet moonquake_x output { type filter hook output priority -310; policy accept; }
+                add rule inet moonquake_x output oifname != "lo" counter
+                add rule inet moonquake_x output meta nfproto ipv4 meta l4proto tcp th sport 22 accept
+                add rule inet moonquake_x output oifname != "lo" ip daddr { 10.9.0.3, 10.9.0.4 } meta l4proto tcp th dport 5432 counter accept
+
+                """
+        )
+        let own = try Self.plan([
+            PacketMatch(.egress, remote: ["127.0.0.1"].compactMap { NetworkAddress($0) })
+        ])
+        let text = NftText.watch(own, isOwnOnly: false)
+        #expect(text.contains("add rule inet moonquake_x output counter\n"))
+        #expect(text.contains("add chain inet moonquake_x forward"))
+    }
+
+    @Test
+    func `the counters of what only counts are told apart`() {
+        let listing = """
+            table inet moonquake_x { # progname moonquake
+            	flags owner
+            	comment "moonquake"
+
+            	chain output {
+            		type filter hook output priority -310; policy accept;
+            		oifname != "lo" counter packets 160 bytes 20480
+            		meta nfproto ipv4 tcp sport 22 accept
+            		oifname != "lo" ip daddr 10.9.0.3 tcp dport 5432 counter packets 40 bytes 5120 accept
+            		oifname != "lo" ip daddr 10.9.0.4 tcp dport 5432 counter packets 2 bytes 80 accept
+            	}
+            }
+            """
+        let count = NftListing.watch(in: listing)
+        #expect(count.matched == PacketCount(packets: 42, bytes: 5200))
+        #expect(count.seen == PacketCount(packets: 160, bytes: 20480))
+        #expect(count.share == 42.0 / 160)
+        #expect(NftListing.watch(in: "").share == nil)
+    }
+
+    @Test
     func `everything of IPv6 comes after neighbour discovery, what names ICMP before`() throws {
         let plan = try Self.plan([
             PacketMatch(.ingress, isIPv6: true),

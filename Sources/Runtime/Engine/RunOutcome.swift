@@ -23,6 +23,7 @@ struct RunOutcome {
                     + "nothing was touched"
             ]
         }
+        if mode == .shadow, stop == nil { (verdict, exitCode, reasons) = Self.shadow(record) }
         if !leaks.isEmpty {
             exitCode = .leaked
             reasons = leaks + reasons

@@ -129,10 +129,9 @@ package actor Runner {
 
     /// Runs to the end; always returns a report.
     package func run() async -> RunReport {
-        let word = mode == .dryRun ? "dry run" : "run"
         emit(
             .started,
-            "\(word) \(record.runID) of \"\(record.experiment.name)\" (seed \(record.seed))"
+            "\(mode.words) \(record.runID) of \"\(record.experiment.name)\" (seed \(record.seed))"
         )
         record.enter(.initialize, at: offsetNow)
         handle(.began)
@@ -209,7 +208,7 @@ package actor Runner {
     }
 
     private func runBody() async {
-        guard mode == .run else {
+        guard mode != .dryRun else {
             record.setOutcome("left out: this is a dry run")
             return handle(.bodyEnded)
         }

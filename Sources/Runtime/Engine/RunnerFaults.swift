@@ -18,6 +18,7 @@ extension Runner {
         if !record.metrics.isEmpty, let problem = await readLags() {
             return .definition(problem.description)
         }
+        if let problem = shadowProblem { return .definition(problem.description) }
         if !rehearsal.faults.isEmpty {
             do throws(ControlError) {
                 // The policy that the agent tells of narrows what follows.
@@ -28,6 +29,10 @@ extension Runner {
         }
         for line in record.policy { emit(.plan, "policy: \(line)") }
         for spec in rehearsal.faults {
+            if let absence = shadowAbsence(of: spec) {
+                emit(.plan, absence)
+                continue
+            }
             do throws(ControlError) {
                 let spec = try narrowed(spec)
                 let plan = try await plan(spec, seed: record.seed(for: spec), alreadyHit: [])
@@ -56,7 +61,9 @@ extension Runner {
 
     private func narrowed(_ spec: FaultSpec) throws(ControlError) -> FaultSpec {
         try ControlError.definition { () throws(DefinitionError) in
-            try gate.narrow(spec, descriptor: surroundings.faults[spec.fault]?.descriptor)
+            shadowed(
+                try gate.narrow(spec, descriptor: surroundings.faults[spec.fault]?.descriptor)
+            )
         }
     }
 
@@ -94,6 +101,9 @@ extension Runner {
         try await awaitBaseline()
         let spec = try narrowed(asked)
         let number = record.injections.count + 1
+        if let absence = shadowAbsence(of: asked) {
+            return noteNothing(asked, number: number, absence)
+        }
         let hit = Set(record.openLeases.map(\.target.unit))
         let seed = record.seed(for: spec)
         let plan = try await plan(spec, seed: seed, alreadyHit: hit)
@@ -144,6 +154,14 @@ extension Runner {
 
     /// A fault whose selector matches nothing, and says that this is no error.
     private func noteAbsent(_ spec: FaultSpec, number: Int) -> FaultHandle {
+        noteNothing(
+            spec,
+            number: number,
+            "\(spec.fault): \(Self.absence(of: spec)), so nothing is hit"
+        )
+    }
+
+    private func noteNothing(_ spec: FaultSpec, number: Int, _ why: String) -> FaultHandle {
         let handle = FaultHandle(number: number, fault: spec.fault, targets: [])
         record.injections.append(
             RunRecord.Injection(
@@ -154,7 +172,7 @@ extension Runner {
                 candidates: 0
             )
         )
-        emit(.warning, "\(spec.fault): \(Self.absence(of: spec)), so nothing is hit")
+        emit(.warning, why)
         return handle
     }
 

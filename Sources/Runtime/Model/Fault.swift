@@ -325,6 +325,15 @@ package protocol Fault: Sendable {
 
     /// Measures, once everything is put back, what may take a moment; nil when there is nothing to measure.
     static func measureAfter(_ undo: Undo, on kernel: Kernel) async -> Effect?
+
+    /// Which packets it would hit, for a run that only counts them; nil when it hits no packets.
+    ///
+    /// Reads only.
+    func shadow(
+        _ target: Target,
+        in context: PlanContext,
+        on kernel: Kernel
+    ) async throws(FaultError) -> ShadowTraffic?
 }
 
 extension Fault {
@@ -341,6 +350,12 @@ extension Fault {
     package static func endedEarly(_ undo: Undo, on kernel: Kernel) async -> String? { nil }
 
     package static func measureAfter(_ undo: Undo, on kernel: Kernel) async -> Effect? { nil }
+
+    package func shadow(
+        _ target: Target,
+        in context: PlanContext,
+        on kernel: Kernel
+    ) async throws(FaultError) -> ShadowTraffic? { nil }
 }
 
 /// Runs a kernel call and passes its error on as a fault's, with "gone" told apart.

@@ -98,12 +98,20 @@ package struct FaultCatalogue: Sendable {
     private let byName: [String: FaultType]
 
     /// Makes a catalogue.
-    package init(_ types: [FaultType]) {
+    ///
+    /// - Parameters:
+    ///   - types: The faults.
+    ///   - shadows: What counts instead of them, under names with `shadowPrefix`.
+    package init(_ types: [FaultType], shadows: [FaultType] = []) {
         self.types = types
-        byName = Dictionary(types.map { ($0.descriptor.name, $0) }) { first, _ in first }
+        byName = Dictionary((types + shadows).map { ($0.descriptor.name, $0) }) { first, _ in first
+        }
     }
 
-    /// A fault by its name; nil when there is none.
+    /// The same for definitions, which cannot name shadows.
+    package var withoutShadows: FaultCatalogue { FaultCatalogue(types) }
+
+    /// A fault by its name, or what shadows one; nil when there is none.
     package subscript(_ name: String) -> FaultType? { byName[name] }
 
     /// Checks a spec against its descriptor: name, target kind, each option, and the options together.

@@ -16,6 +16,17 @@ package enum RunMode: String, Sendable, Hashable, Codable {
     case run
     /// All phases but the effects.
     case dryRun = "dry_run"
+    /// All phases, but what faults would hit is only counted.
+    case shadow
+
+    /// The mode in words.
+    package var words: String {
+        switch self {
+        case .run: "run"
+        case .dryRun: "dry run"
+        case .shadow: "shadow run"
+        }
+    }
 }
 
 /// What the run says about the hypothesis.

@@ -156,6 +156,12 @@ package protocol PacketFilterPort: Sendable {
     /// What the rules of a name have dropped; nil when they are not there.
     func count(_ name: String, with engine: PacketEngine, in namespace: NetworkNamespace)
         throws(KernelError) -> PacketCount?
+
+    /// Adds rules that only count, in an owner table; `remove` takes them away.
+    func watch(_ watch: PacketWatch, in namespace: NetworkNamespace) throws(KernelError)
+
+    /// What rules that only count have seen; nil when they are not there.
+    func watched(_ name: String, in namespace: NetworkNamespace) throws(KernelError) -> WatchCount?
 }
 
 /// Which engines work somewhere.

@@ -294,6 +294,27 @@ extension SimulatedKernel: PacketFilterPort {
             state.world.tables[namespace.inode]?[name]?.count
         }
     }
+
+    /// Half of six packets match.
+    package func watch(
+        _ watch: PacketWatch,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) {
+        let rules = PacketRules(name: watch.name, pass: watch.pass, drop: watch.match)
+        try add(rules, with: .nftOwner, in: namespace)
+    }
+
+    package func watched(
+        _ name: String,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) -> WatchCount? {
+        try count(name, with: .nftOwner, in: namespace).map { count in
+            WatchCount(
+                matched: count,
+                seen: PacketCount(packets: 2 * count.packets, bytes: 2 * count.bytes)
+            )
+        }
+    }
 }
 
 extension SimulatedKernel: TrafficShapingPort {

@@ -98,6 +98,13 @@ struct NothingPort: ProcessPort, ControlGroupPort, LoadPort, PacketFilterPort,
         with engine: PacketEngine,
         in namespace: NetworkNamespace
     ) throws(KernelError) -> PacketCount? { throw refusal }
+    func watch(_ watch: PacketWatch, in namespace: NetworkNamespace) throws(KernelError) {
+        throw refusal
+    }
+    func watched(
+        _ name: String,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) -> WatchCount? { throw refusal }
     func engines(in namespace: NetworkNamespace) throws(KernelError) -> ShapingEngines {
         throw refusal
     }

@@ -51,6 +51,49 @@ extension NameTrafficFault {
         )
     }
 
+    package func shadow(
+        _ target: Target,
+        in context: PlanContext,
+        on kernel: Kernel
+    ) async throws(FaultError) -> ShadowTraffic? {
+        let owners: [SocketOwner?] =
+            try users(on: kernel).map { .user($0) }
+            + traffic.groups.map { path in
+                let below = path.drop { $0 == "/" }
+                let level = below.split(separator: "/").count
+                return .controlGroup(path: String(below), id: 0, level: level)
+            }
+        // A resolver of this machine is reached over its loopback interface.
+        let near = ["127.0.0.0/8", "::1"].compactMap { NetworkAddress($0) }.map { [$0] }
+        let match = (owners.isEmpty ? [nil] : owners).flatMap { owner in
+            ([[]] + near).map { remote in
+                PacketMatch(
+                    .egress,
+                    isIPv6: remote.first?.isIPv6,
+                    remote: remote,
+                    protocols: [.udp, .tcp],
+                    remotePorts: [53],
+                    owner: owner
+                )
+            }
+        }
+        var notes = [
+            "names and types are not looked at: every packet to port 53 counts, one for each query over UDP"
+        ]
+        if traffic.share < 1 {
+            let share = MetricUnit.share.spelled(traffic.share)
+            notes.append("of the queries that match, the fault would hit \(share)")
+        }
+        return ShadowTraffic(
+            namespace: try place(of: target, on: kernel).namespace,
+            pass: [],
+            match: match,
+            isOwnOnly: true,
+            summary: "packets to port 53",
+            notes: notes
+        )
+    }
+
     package func verify(_ undo: NameFault, on kernel: Kernel) async throws(FaultError) -> Effect {
         var effect = try await Self.effect(undo, "in force", on: kernel)
         do throws(KernelError) {

@@ -101,6 +101,14 @@ package struct NetworkPartition: Fault {
         )
     }
 
+    package func shadow(
+        _ target: Target,
+        in context: PlanContext,
+        on kernel: Kernel
+    ) async throws(FaultError) -> ShadowTraffic? {
+        try await scope.shadow(target, in: context, on: kernel)
+    }
+
     package func inject(_ undo: Undo, on kernel: Kernel) async throws(FaultError) {
         try kernelCall { () throws(KernelError) in
             try kernel.packets.add(undo.rules, with: undo.engine, in: undo.namespace)

@@ -135,6 +135,18 @@ extension ShapingFault {
         )
     }
 
+    package func shadow(
+        _ target: Target,
+        in context: PlanContext,
+        on kernel: Kernel
+    ) async throws(FaultError) -> ShadowTraffic? {
+        var shadow = try await traffic.scope.shadow(target, in: context, on: kernel)
+        if traffic.share < 1 {
+            shadow.notes.append("of what is counted, the fault would hit \(part)")
+        }
+        return shadow
+    }
+
     package func inject(_ undo: ShapingUndo, on kernel: Kernel) async throws(FaultError) {
         do throws(KernelError) {
             try await kernel.shaping.shape(undo.rules, with: undo.engine, in: undo.namespace)
@@ -239,10 +251,11 @@ extension ShapingFault {
         await undo.ends?.compare(in: undo.namespace, on: kernel)
     }
 
-    private var share: String {
-        guard traffic.share < 1 else { return "" }
+    private var share: String { traffic.share < 1 ? "\(part) among " : "" }
+
+    private var part: String {
         let unit = traffic.isByConnection ? "connections" : "packets"
-        return "\(MetricUnit.share.spelled(traffic.share)) of the \(unit) among "
+        return "\(MetricUnit.share.spelled(traffic.share)) of the \(unit)"
     }
 
     private func chooseEngine(

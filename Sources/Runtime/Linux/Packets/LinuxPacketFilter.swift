@@ -89,6 +89,26 @@ package final class LinuxPacketFilter: PacketFilterPort {
         }
     }
 
+    package func watch(
+        _ watch: PacketWatch,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) {
+        let plan = try RulePlan(PacketRules(name: watch.name, pass: watch.pass, drop: watch.match))
+        try nft.transact(
+            NftText.watch(plan, isOwnOnly: watch.isOwnOnly),
+            adding: [plan.name],
+            "add nft table \(plan.name) in \(namespace.path)",
+            in: namespace
+        )
+    }
+
+    package func watched(
+        _ name: String,
+        in namespace: NetworkNamespace
+    ) throws(KernelError) -> WatchCount? {
+        try nft.listing(of: RulePlan.checkedName(name), in: namespace).map(NftListing.watch(in:))
+    }
+
     /// Whatever is marked as ours in a namespace, whoever of us made it; `remove` takes each as it is told here.
     ///
     /// Engines that do not work there are left out: they cannot have made anything.

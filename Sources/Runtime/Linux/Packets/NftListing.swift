@@ -8,12 +8,25 @@ import ChaosModel
 enum NftListing {
     /// The sum of the counters of a table's drops.
     static func count(in table: String) -> PacketCount {
+        sum(in: table) { ["drop", "reject"].contains($0) }
+    }
+
+    /// The counters of a table that only counts: those of matches let packets go on, that of everything says nothing.
+    static func watch(in table: String) -> WatchCount {
+        WatchCount(
+            matched: sum(in: table) { $0 == "accept" },
+            seen: sum(in: table) { $0 == nil }
+        )
+    }
+
+    /// The sum of the counters whose rule goes on with a word, or ends there.
+    private static func sum(in table: String, _ isMeant: (Substring?) -> Bool) -> PacketCount {
         var sum = PacketCount(packets: 0, bytes: 0)
         for line in table.split(separator: "\n") {
             let words = line.split(whereSeparator: \.isWhitespace)
-            guard let start = words.firstIndex(of: "counter"), words.count > start + 5,
+            guard let start = words.firstIndex(of: "counter"), words.count > start + 4,
                 words[start + 1] == "packets", words[start + 3] == "bytes",
-                ["drop", "reject"].contains(words[start + 5]),
+                isMeant(words.count > start + 5 ? words[start + 5] : nil),
                 let packets = UInt64(words[start + 2]), let bytes = UInt64(words[start + 4])
             else { continue }
             sum.packets += packets

@@ -29,6 +29,39 @@ enum NftText {
         return lines.joined(separator: "\n") + "\n"
     }
 
+    /// The commands that make an owner table which counts what a plan would drop, beside everything that comes by
+    /// where it looks, and lets all of it go on.
+    static func watch(_ plan: RulePlan, isOwnOnly: Bool) -> String {
+        var lines = ["create table inet \(plan.name) { flags owner; comment \"\(mark)\"; }"]
+        for hook in PacketHook.allCases where !(isOwnOnly && hook == .forward) {
+            let rules = plan.rules(at: hook)
+            guard !rules.isEmpty else { continue }
+            let chain = "inet \(plan.name) \(hook.rawValue)"
+            let type = "type filter hook \(hook.rawValue) priority \(priority); policy accept;"
+            lines.append("add chain \(chain) { \(type) }")
+            lines.append("add rule \(chain) \(seen(at: hook, by: rules))counter")
+            for rule in rules {
+                let match = (interface(rule) + match(rule, inNetdev: false)).joined(separator: " ")
+                let verdict = rule.verdict == .drop ? "counter accept" : "accept"
+                lines.append("add rule \(chain) \(match) \(verdict)")
+            }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// What counts as traffic: without that of the loopback interface, unless a rule is about it.
+    private static func seen(at hook: PacketHook, by rules: [PacketRule]) -> String {
+        let takesLoopback = rules.contains {
+            $0.verdict == .drop && ($0.interface == .any || $0.interface == .named("lo"))
+        }
+        guard !takesLoopback else { return "" }
+        return switch hook {
+        case .input: "iifname != \"lo\" "
+        case .output: "oifname != \"lo\" "
+        case .forward: ""
+        }
+    }
+
     /// The commands that add the drops of a plan to a table that is there.
     static func widen(_ plan: RulePlan) -> String {
         PacketHook.allCases.flatMap { hook in

@@ -31,7 +31,7 @@ package struct ScriptLoader: Sendable {
         seed: UInt64,
         topLevelTime: Duration = .seconds(5)
     ) {
-        self.faults = faults
+        self.faults = faults.withoutShadows
         self.metrics = metrics
         self.inputs = inputs
         self.libraryFolders = libraryFolders
