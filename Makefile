@@ -7,7 +7,7 @@ SWIFT_FLAGS := --explicit-target-dependency-import-check error
 # Two builds at once need more memory and cores than a small machine has.
 NICE := $(shell command -v nice)
 
-.PHONY: help setup build demo run test lab lint check bench install clean
+.PHONY: help setup build demo run test lab torture lint check bench install clean
 
 help: ## says what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ test: setup ## builds and runs every test
 lab: setup ## runs the kernel suites in a real kernel, in one boot
 	swift build --build-tests $(SWIFT_FLAGS)
 	lab/suites.sh
+
+torture: setup ## kills runner and agent a thousand times, and looks at what is left
+	swift build --build-tests $(SWIFT_FLAGS)
+	MOONQUAKE_TORTURE=$${MOONQUAKE_TORTURE:-1000} swift test --skip-build --filter '^EndToEndTests\.TortureTests'
 
 lint: ## the formatter, the Lua linter, and the scripts against the program
 	swift format lint --strict --recursive Sources Tests Package.swift

@@ -5,12 +5,12 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-# The lab needs one processor and leaves the others to what runs here: it goes beside it, at a lower priority.
+# The lab needs one processor and leaves the others to what runs here: it goes beside it.
 lab_output=$(mktemp "${TMPDIR:-/tmp}/moonquake-lab-output.XXXXXX")
 lab=
 trap '[ -z "$lab" ] || kill "$lab" 2>/dev/null; rm -f "$lab_output"' EXIT
 if command -v qemu-system-x86_64 >/dev/null; then
-  MOONQUAKE_LAB_TIMEOUT=${MOONQUAKE_LAB_TIMEOUT:-1500} nice -n 5 lab/suites.sh >"$lab_output" 2>&1 &
+  MOONQUAKE_LAB_TIMEOUT=${MOONQUAKE_LAB_TIMEOUT:-1500} lab/suites.sh >"$lab_output" 2>&1 &
   lab=$!
 else
   echo "SKIPPED: the lab, with all that only a whole kernel can show: there is no qemu-system-x86_64, and it could not be installed" >&2

@@ -82,8 +82,11 @@ struct NetworkFigureTests {
                 "to = \"10.98.0.2\", direction = \"egress\", delay = \"1ms\"",
                 engine: engine
             )
+            // What else this machine does only ever adds: the best of three speaks.
             let quick = try hold(box, [short]) {
-                try ping(box, "10.98.0.2", count: 100, every: 0.02, in: near).meanMs
+                try (0..<3).map { _ in
+                    try ping(box, "10.98.0.2", count: 100, every: 0.02, in: near).meanMs
+                }.min() ?? .infinity
             }
             print("\(engine): asked 1 ms, base \(base) ms: \(quick) ms")
             #expect(abs(quick - base - 1) <= 1)

@@ -199,6 +199,7 @@ extension Agent {
             for identities in locked { unlock(identities) }
             throw error
         }
+        CrashPoint.granted.reached()
         for (grant, locked) in zip(granted, locked) { start(asked, grant, locked) }
         return granted.map(\.lease)
     }
@@ -247,8 +248,11 @@ extension Agent {
         let (kernel, fault, plan) = (kernel, asked.fault, granted.plan)
         let injection = Task { () -> InjectionResult in
             do throws(FaultError) {
+                CrashPoint.injecting.reached()
                 try await fault.inject(plan.undo, kernel)
+                CrashPoint.injected.reached()
                 let effect = try await fault.verify(plan.undo, kernel)
+                CrashPoint.verified.reached()
                 return .success(
                     LeaseRecord(
                         lease: granted.lease,
@@ -309,6 +313,7 @@ extension Agent {
         } catch {
             throw AgentFailure(error)
         }
+        CrashPoint.written.reached()
         for lease in granted {
             startTimer(of: lease, after: deadline)
             startWatches(of: lease, for: deadline)

@@ -68,7 +68,9 @@ extension Agent {
         // Not waited for: it may be asking a name server that does not answer.
         current.following?.cancel()
         let repeated = await endRepeating(current)
+        CrashPoint.reverting.reached()
         var half = await current.order.putBack(on: kernel)
+        CrashPoint.putBack.reached()
         half.effect?.figures += repeated.figures
         if let problem = repeated.problem { half.effect?.seen += "; once it failed: \(problem)" }
         return half
@@ -77,8 +79,10 @@ extension Agent {
     private func readBack(_ lease: Lease, _ half: HalfRevert) async -> RevertRecord {
         let current = leases[lease.order.lease] ?? lease
         let record = await current.order.readBack(half, on: kernel)
+        CrashPoint.readBack.reached()
         // The fault is back whether or not that can be written down; the next recovery would find the same.
         try? journal?.reverted(record.lease, outcome: record.outcome, seen: record.seen)
+        CrashPoint.reverted.reached()
         if record.outcome == .leaked {
             leases[record.lease]?.revert = nil
             leases[record.lease]?.putBack = nil

@@ -21,7 +21,10 @@ struct RequestWorld {
     }
 
     /// Starts an nginx that answers `ok` where it is told to listen: `8080`, `8443 ssl`.
-    func serve(_ listen: [String]) throws {
+    func serve(_ listen: [String]) throws { try Self.serve(listen, in: far, box) }
+
+    /// The same in any namespace.
+    static func serve(_ listen: [String], in far: String, _ box: Sandbox) throws {
         let name = "nginx-\(UInt32.random(in: .min ... .max))"
         let key = "\(box.folder)/\(name)"
         let isTLS = listen.contains { $0.hasSuffix("ssl") }

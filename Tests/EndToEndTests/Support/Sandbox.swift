@@ -11,6 +11,7 @@ final class Sandbox {
     private var namespaces: [String] = []
     private var folders: [String] = []
     private var mounts: [String] = []
+    private var groups: [String] = []
 
     private init() throws {
         var template = Array("/tmp/mqe-XXXXXX".utf8CString)
@@ -114,6 +115,16 @@ final class Sandbox {
     func adopt(folder path: String) { folders.append(path) }
     /// Takes over a mount point in the same way.
     func adopt(mount path: String) { mounts.append(path) }
+    /// Takes over a control group in the same way.
+    func adopt(group path: String) { groups.append(path) }
+
+    /// Whether an agent of this test lives.
+    var hasAgents: Bool {
+        Proc.pids().contains {
+            let command = Proc.commandLine(of: $0)
+            return command.contains(folder) && command.contains(" agent ") && Proc.isAlive($0)
+        }
+    }
 
     /// Makes a file system of its own; gone with the test.
     func fileSystem(megabytes: Int) throws -> String {
@@ -137,6 +148,9 @@ final class Sandbox {
         for path in mounts where access(path, F_OK) == 0 {
             umount2(path, Int32(MNT_DETACH))
             rmdir(path)
+        }
+        for path in groups {
+            _ = eventually(within: .seconds(2)) { rmdir(path) == 0 || errno == ENOENT }
         }
         let removal = try? Program(["rm", "-rf", folder] + folders, outputsIn: "/tmp")
         _ = try? removal?.ended()
