@@ -4,8 +4,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PREFIX ?= /usr/local
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
-# Two builds at once need more memory and cores than a small machine has.
-NICE := $(shell command -v nice)
 
 .PHONY: help setup build demo run test lab torture lint check bench install clean
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Boots the lab's kernel once and runs a command in it: lab/run.sh [--timeout S] [--results DIR] -- COMMAND…
+# Boots the lab's kernel once and runs a command in it: lab/run.sh [--timeout S] [--attempts N] [--results DIR] -- COMMAND…
 #
 # The command runs as root in this work tree, which it finds at the same path, read-only, as the Swift toolchain. /tmp
 # and HOME can be written and are gone afterwards; what it leaves in $MOONQUAKE_LAB_RESULTS comes out in DIR. Its
 # output (both streams as one) is printed live. The exit status is the command's, or
 #   124  it was not done after S seconds (900)
-#    99  the lab crashed, twice: no status came out of it
+#    99  the lab crashed, N times (2): no status came out of it
 # Nothing it started outlives it: qemu is killed with it, also by SIGKILL.
 set -euo pipefail
 lab=$(cd "$(dirname "$0")" && pwd)
@@ -18,10 +18,12 @@ timed_out=124
 fail() { echo "lab: $*" >&2; exit 2; }
 
 limit=900
+attempts=2
 results=
 while [ $# -gt 0 ]; do
   case $1 in
     --timeout) limit=${2:?lab: --timeout needs a number of seconds}; shift 2 ;;
+    --attempts) attempts=${2:?lab: --attempts needs a number}; shift 2 ;;
     --results) results=${2:?lab: --results needs a folder}; shift 2 ;;
     --) shift; break ;;
     *) fail "unknown argument $1; usage: lab/run.sh [--timeout S] [--results DIR] -- COMMAND…" ;;
@@ -130,14 +132,14 @@ wait_for_qemu() {
 }
 
 is_late=false
-for attempt in 1 2; do
+for ((attempt = 1; attempt <= attempts; attempt++)); do
   boot "$@"
   if [ -s "$scratch/control/status" ]; then exit "$(<"$scratch/control/status")"; fi
   if $is_late; then
     echo "lab: not done after $limit s, ended: $*" >&2
     exit $timed_out
   fi
-  echo "lab: crashed (attempt $attempt of 2): no status came out of it; the end of its console:" >&2
+  echo "lab: crashed (attempt $attempt of $attempts): no status came out of it; the end of its console:" >&2
   tail -n 40 "$scratch/console" "$scratch/qemu" >&2 || true
 done
 exit $crashed

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every suite that needs a real kernel in one boot of the lab: lab/suites.sh [PATTERN…]
+# Runs every suite that needs a real kernel in one boot of the lab, then the power cut: lab/suites.sh [PATTERN…]
 #
 # Which suites is said in lab/suites; patterns given here come instead. The tests must be built (`make lab` does that).
 # Fails when a test fails, when a pattern matches no test, and when a test is skipped that lab/allowed-skips does not
@@ -39,4 +39,6 @@ trap 'rm -rf "$results"' EXIT
 status=0
 "$lab/run.sh" --timeout "${MOONQUAKE_LAB_TIMEOUT:-900}" --results "$results" -- lab/suites.sh --inside "${patterns[@]}" || status=$?
 python3 "$lab/judge.py" "$results" lab/allowed-skips "${patterns[@]}" || status=1
+# Asked for by itself, a suite is all that is run.
+[ $# -gt 0 ] || lab/reboot.sh || status=1
 exit $status
