@@ -262,6 +262,38 @@ struct ShapingTests {
         }
     }
 
+    @Test(.enabled(if: Engines.working.contains("nfqueue"), "SKIPPED: needs kernel queues"))
+    func `a packet worker that is killed ends its faults early, and the run is inconclusive`()
+        throws
+    {
+        try Sandbox.with { box in
+            let (near, far) = try box.network()
+            let before = try box.world(near, far)
+            let shape = Shape(kind: "latency", options: "delay = \"100ms\"")
+            let file = try box.write(
+                "killed.lua",
+                script(shape, near: near, engine: "nfqueue", then: "wait '3s'")
+            )
+            let runner = try box.begin("run", file)
+            let agent = try box.injected(1, by: runner)[0]
+            let worker = try #require(
+                Proc.pids().first {
+                    Proc.parent(of: $0) == agent
+                        && Proc.commandLine(of: $0).contains(" worker queue")
+                }
+            )
+            kill(worker, SIGKILL)
+            #expect(try runner.ended() == ExitCode.inconclusive.rawValue, "\(runner.errors)")
+            let fault = try #require(try box.lastReport().faults.first)
+            #expect(
+                fault.endedEarly?.seen.contains("worker \(worker) was killed") == true,
+                "\(fault)"
+            )
+            #expect(fault.outcome == .reverted)
+            try box.expect(before, in: near, far)
+        }
+    }
+
     /// Sends as many small datagrams as it is told, as fast as it can.
     private static let flood = """
         import socket, sys

@@ -245,4 +245,7 @@ package protocol TrafficShapingPort: Sendable {
         with engine: ShapingEngine,
         in namespace: NetworkNamespace
     ) async throws(KernelError) -> ShapingCount?
+
+    /// Waits until what carries it has ended while it was on, and says how; nil where nothing does, or it was ended.
+    func endedEarly(_ name: String, with engine: ShapingEngine) async -> String?
 }

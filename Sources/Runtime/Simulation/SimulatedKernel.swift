@@ -381,6 +381,10 @@ extension SimulatedKernel: TrafficShapingPort {
             state.world.shapes[namespace.inode]?[name] == nil ? nil : ShapingCount(matched: 3)
         }
     }
+
+    package func endedEarly(_ name: String, with engine: ShapingEngine) async -> String? {
+        await endedEarly { $0.shapes.values.contains { $0[name] != nil } }
+    }
 }
 
 extension SimulatedKernel: RequestFaultPort {

@@ -41,7 +41,7 @@ struct TortureWorld {
         names = try NameWorld(in: box)
         let (near, far) = (names.near, names.far)
         try RequestWorld.serve(["8080"], in: far, box)
-        victim = try box.start([Moonquake.path, "wrap", "--", "sleep", "600"])
+        victim = try box.start([Moonquake.path, "wrap", "--", "sleep", "infinity"])
         disk = try box.fileSystem(megabytes: 64)
         let name = "mqe-\(UInt32.random(in: .min ... .max))"
         groups = Self.hierarchies.map { "\($0)/\(name)" }

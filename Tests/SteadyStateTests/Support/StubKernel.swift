@@ -135,6 +135,7 @@ struct NothingPort: ProcessPort, ControlGroupPort, LoadPort, PacketFilterPort,
         with engine: ShapingEngine,
         in namespace: NetworkNamespace
     ) async throws(KernelError) -> ShapingCount? { throw refusal }
+    func endedEarly(_ name: String, with engine: ShapingEngine) async -> String? { nil }
     func survey(_ namespace: NetworkNamespace) throws(KernelError) -> RequestSurvey {
         throw refusal
     }

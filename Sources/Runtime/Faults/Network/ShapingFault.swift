@@ -229,6 +229,10 @@ extension ShapingFault {
         try await count(undo, on: kernel, "rules in force until the end")
     }
 
+    package static func endedEarly(_ undo: ShapingUndo, on kernel: Kernel) async -> String? {
+        await kernel.shaping.endedEarly(undo.rules.name, with: undo.engine)
+    }
+
     package static func revert(_ undo: ShapingUndo, on kernel: Kernel) async throws(FaultError) {
         do throws(KernelError) {
             try await kernel.shaping.unshape(undo.rules.name, with: undo.engine, in: undo.namespace)

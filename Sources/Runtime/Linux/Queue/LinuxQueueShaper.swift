@@ -8,23 +8,18 @@ import Synchronization
 
 /// Traffic shaping by packet queues.
 package final class LinuxQueueShaper: ShapingBackend {
-    private typealias QueueClient = WorkerClient<QueueRequest, QueueReply>
-
-    private struct State {
-        var client: QueueClient?
-        var obstacle: Result<String?, KernelError>?
-    }
-
-    private let command: [String]
-    private let state = Mutex(State())
+    private let carrier: FaultCarrier<QueueRequest, QueueReply>
+    private let known = Mutex<Result<String?, KernelError>?>(nil)
 
     /// Makes a shaper; `worker` is the program, with its arguments, that runs `QueueWorker.serve`.
-    package init(worker command: [String]) { self.command = command }
+    package init(worker command: [String]) {
+        carrier = FaultCarrier(command, name: "the packet worker")
+    }
 
     package func absence(in namespace: NetworkNamespace) throws(KernelError) -> String? {
-        if let known = state.withLock({ $0.obstacle }) { return try known.get() }
+        if let known = known.withLock({ $0 }) { return try known.get() }
         let found = try QueueProbe.obstacle(in: namespace)
-        state.withLock { $0.obstacle = .success(found) }
+        known.withLock { $0 = .success(found) }
         return found
     }
 
@@ -44,13 +39,7 @@ package final class LinuxQueueShaper: ShapingBackend {
         if let obstacle = QueueLimits.obstacle(to: rules) {
             throw KernelError(.unsupported, "shape packets as \(rules.name)", obstacle)
         }
-        let client = try client()
-        do throws(KernelError) {
-            _ = try await client.ask(.shape(rules, in: namespace))
-        } catch  where client.isGone {
-            // It died before this, or of it; either way nothing of it is left.
-            _ = try await self.client().ask(.shape(rules, in: namespace))
-        }
+        try await carrier.begin(rules.name, .shape(rules, in: namespace))
     }
 
     /// Impairs more packets in the same way.
@@ -59,9 +48,6 @@ package final class LinuxQueueShaper: ShapingBackend {
         by matches: [PacketMatch],
         in namespace: NetworkNamespace
     ) async throws(KernelError) {
-        guard let client = running() else {
-            throw KernelError(.failed, "widen \(name)", "its worker has ended")
-        }
         // Of these rules only name and matches count: how packets are impaired is known there.
         let rules = ShapingRules(
             name: name,
@@ -70,7 +56,9 @@ package final class LinuxQueueShaper: ShapingBackend {
             impairment: Impairment(),
             seed: 0
         )
-        _ = try await client.ask(.widen(rules, in: namespace))
+        guard try await carrier.ask(.widen(rules, in: namespace)) != nil else {
+            throw KernelError(.failed, "widen \(name)", "its worker has ended")
+        }
     }
 
     /// Ends it; what waits goes on at once.
@@ -80,10 +68,7 @@ package final class LinuxQueueShaper: ShapingBackend {
         _ name: String,
         in namespace: NetworkNamespace
     ) async throws(KernelError) {
-        guard let client = running() else { return }
-        do throws(KernelError) {
-            _ = try await client.ask(.unshape(name, in: namespace))
-        } catch  where client.isGone {}
+        try await carrier.end(name, .unshape(name, in: namespace))
     }
 
     /// What has happened so far; nil when rules of this name are not in force.
@@ -91,30 +76,12 @@ package final class LinuxQueueShaper: ShapingBackend {
         _ name: String,
         in namespace: NetworkNamespace
     ) async throws(KernelError) -> ShapingCount? {
-        guard let client = running() else { return nil }
-        do throws(KernelError) {
-            return try await client.ask(.count(name, in: namespace)).count
-        } catch  where client.isGone {
-            return nil
-        }
+        try await carrier.ask(.count(name, in: namespace))?.count
     }
+
+    /// Waits until its worker has ended while it was on, and says how.
+    package func endedEarly(_ name: String) async -> String? { await carrier.endedEarly(name) }
 
     /// Ends the worker as a crash would.
-    func killWorker() { running()?.kill() }
-
-    private func running() -> QueueClient? {
-        state.withLock { state in
-            if state.client?.isGone == true { state.client = nil }
-            return state.client
-        }
-    }
-
-    private func client() throws(KernelError) -> QueueClient {
-        try state.withLock { state throws(KernelError) in
-            if let client = state.client, !client.isGone { return client }
-            let client = try QueueClient(command, name: "the packet worker")
-            state.client = client
-            return client
-        }
-    }
+    func killWorker() { carrier.kill() }
 }

@@ -29,6 +29,13 @@ protocol ShapingBackend: Sendable {
     /// What has happened so far; nil when it is not in force.
     func count(_ name: String, in namespace: NetworkNamespace) async throws(KernelError)
         -> ShapingCount?
+
+    /// Waits until what carries it has ended while it was on, and says how; nil where nothing does, or it was ended.
+    func endedEarly(_ name: String) async -> String?
+}
+
+extension ShapingBackend {
+    func endedEarly(_ name: String) async -> String? { nil }
 }
 
 /// Traffic shaping on Linux.
@@ -109,6 +116,10 @@ package final class LinuxTrafficShaper: TrafficShapingPort {
         in namespace: NetworkNamespace
     ) async throws(KernelError) -> ShapingCount? {
         try await backend(engine).count(name, in: namespace)
+    }
+
+    package func endedEarly(_ name: String, with engine: ShapingEngine) async -> String? {
+        await backends[engine]?.endedEarly(name)
     }
 
     private func backend(_ engine: ShapingEngine) throws(KernelError) -> any ShapingBackend {

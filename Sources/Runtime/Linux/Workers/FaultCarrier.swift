@@ -76,6 +76,9 @@ package final class FaultCarrier<Request: Codable & Sendable, Reply: Codable & S
         }
     }
 
+    /// Ends the worker as a crash would.
+    func kill() { running?.kill() }
+
     private func end(of fault: String) -> String? { state.withLock { $0.held[fault]?.end } }
 
     private var running: WorkerClient<Request, Reply>? {
