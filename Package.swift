@@ -34,7 +34,6 @@ let argumentParser = Target.Dependency.product(
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
-let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -75,6 +74,7 @@ let package = Package(
         .target(name: "CPacketQueue"),
         .target(name: "CMail"),
         .target(name: "CDatagrams"),
+        .target(name: "CSockets"),
         module("Model", []),
         module("Linux", ["ChaosModel", "CLinux", "CPacketQueue"]),
         module("Resolver", ["ChaosModel", "CDatagrams", nioCore, nioPosix]),
@@ -92,7 +92,7 @@ let package = Package(
             ["ChaosModel", "ChaosSteadyState", "CMail", httpClient, nioCore, subprocess, system]
         ),
         module("Report", ["ChaosGameDay", "ChaosModel"]),
-        module("Proxy", ["ChaosModel", nioCore, nioPosix, nioHPACK]),
+        module("Proxy", ["ChaosModel", "CSockets", nioCore, nioHPACK]),
         module("Simulation", ["ChaosModel"]),
         module("Catalog", ["ChaosModel", grdb]),
         module(
@@ -168,7 +168,7 @@ let package = Package(
         tests("Report", ["ChaosGameDay", "ChaosModel", "ChaosReport", subprocess, system]),
         tests("Model", ["ChaosModel"]),
         tests("Catalog", ["ChaosCatalog", "ChaosModel", subprocess, system]),
-        tests("Proxy", ["ChaosModel", "ChaosProxy", nioCore, nioEmbedded, nioPosix]),
+        tests("Proxy", ["ChaosModel", "ChaosProxy", nioCore]),
         tests(
             "Containers",
             ["ChaosContainers", "ChaosLinux", "ChaosModel", "ChaosTargets"]

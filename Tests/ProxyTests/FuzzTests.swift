@@ -3,7 +3,6 @@
 import ChaosModel
 import Foundation
 import NIOCore
-import NIOEmbedded
 import Testing
 
 @testable import ChaosProxy
@@ -59,53 +58,54 @@ struct FuzzTests {
         return bytes
     }
 
+    /// What stands for a socket: it takes everything.
+    private final class Taker: RelayStream {
+        private(set) var isClosed = false
+        let isWritable = true
+
+        func write(_ bytes: ByteBuffer) {}
+        func flush() {}
+        func read() {}
+        func finish() {}
+        func close(reset: Bool) { isClosed = true }
+    }
+
     /// One connection that says something broken, and its upstream too.
-    private func connection(_ host: RelayHost, _ random: inout SeededGenerator) throws -> Relay? {
-        let loop = host.loop
-        let client = EmbeddedChannel(loop: try #require(loop as? EmbeddedEventLoop))
-        let server = EmbeddedChannel(loop: try #require(loop as? EmbeddedEventLoop))
-        let relay = Relay(host: host, client: NetworkAddress("10.0.0.1"))
+    private func connection(_ host: RelayHost, _ random: inout SeededGenerator) -> Relay {
+        let (client, server) = (Taker(), Taker())
+        let relay = Relay(host: host, client: RawAddress())
         let isUp = Int.random(in: 0..<8, using: &random) > 0
-        host.connector = { relay in
-            guard isUp else { return relay.failed("10.0.0.2:80: down") }
-            try? server.pipeline.syncOperations.addHandler(RelayEnd(relay, .server))
-            server.connect(to: Self.address, promise: nil)
+        relay.started(client)
+        if isUp {
+            relay.connects(server)
+            relay.connected()
+        } else {
+            relay.failed("10.0.0.2:80: down")
         }
-        try client.pipeline.syncOperations.addHandler(RelayEnd(relay, .client))
-        client.connect(to: Self.address, promise: nil)
         let index = Int.random(in: 0..<Self.seeds.count, using: &random)
         let request = Self.broken(Self.seeds[index], &random)
         let cut = Int.random(in: 0...request.count, using: &random)
         for part in [request[..<cut], request[cut...]] where !part.isEmpty {
-            client.pipeline.fireChannelRead(ByteBuffer(bytes: part))
+            relay.received(ByteBuffer(bytes: part), from: .client)
         }
-        if isUp, server.isActive {
+        if isUp, !server.isClosed {
             let answer = Self.answers[Int.random(in: 0..<Self.answers.count, using: &random)]
-            server.pipeline.fireChannelRead(ByteBuffer(bytes: Self.broken(answer, &random)))
+            relay.received(ByteBuffer(bytes: Self.broken(answer, &random)), from: .server)
         }
-        client.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
-        _ = try? client.finish(acceptAlreadyClosed: true)
-        _ = try? server.finish(acceptAlreadyClosed: true)
+        relay.ended(.client)
+        if Bool.random(using: &random) { relay.broke(.client) } else { relay.ended(.server) }
         return relay
     }
 
-    private static let address = SocketAddress(
-        sockaddr_in(
-            sin_family: sa_family_t(AF_INET),
-            sin_port: 1,
-            sin_addr: in_addr(s_addr: 0x0100_007f),
-            sin_zero: (0, 0, 0, 0, 0, 0, 0, 0)
-        )
-    )
-
     @Test(.timeLimit(.minutes(3)))
     func `100,000 malformed messages: no crash, no leak, bounded memory`() throws {
-        let loop = EmbeddedEventLoop()
+        var now = NIODeadline.uptimeNanoseconds(1)
         let host = RelayHost(
-            loop: loop,
             counters: ProxyCounters(),
             upstream: .original,
-            mark: nil
+            mark: nil,
+            set: SocketSet(-1),
+            timers: Timers { now }
         )
         host.book = RuleBook([
             CompiledRule(.all(.latency(delayMs: 5, jitterMs: 5), "a", share: 0.3)),
@@ -124,12 +124,18 @@ struct FuzzTests {
         var before = 0
         weak var last: Relay?
         for number in 0..<100_000 {
-            last = try connection(host, &random)
-            if number % 64 == 0 { loop.advanceTime(by: .seconds(20)) }
+            last = connection(host, &random)
+            if number % 64 == 0 {
+                now = now + .seconds(20)
+                _ = host.timers.runDue()
+            }
             if number == 20_000 { before = residentBytes() }
         }
-        loop.advanceTime(by: .seconds(60))
-        host.connector = nil
+        for _ in 0..<20 {
+            now = now + .seconds(20)
+            _ = host.timers.runDue()
+        }
+        host.closeAll()
         #expect(host.count == 0, "all connections are gone")
         #expect(last == nil, "the last relay is freed")
         let grown = residentBytes() - before

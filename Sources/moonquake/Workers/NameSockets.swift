@@ -35,7 +35,12 @@ final class NameSockets: ResolverHost {
         var known: [Redirect] = []
         for resolver in fault.resolvers {
             let loopback = Self.loopback(isIPv6: resolver.address.isIPv6)
-            guard let bound = try Self.bind(.udp, SocketEnd(loopback, port: 0), sockets) else {
+            guard
+                let bound = try sockets.boundWhereThere(
+                    .udp,
+                    at: SocketEnd(loopback, port: 0)
+                )
+            else {
                 continue
             }
             datagrams.append(
@@ -127,7 +132,7 @@ final class NameSockets: ResolverHost {
             )
             do throws(KernelError) {
                 let end = SocketEnd(loopback(isIPv6: true), port: bound.port)
-                guard let six = try bind(transport, end, sockets) else {
+                guard let six = try sockets.boundWhereThere(transport, at: end) else {
                     return ([four], bound.port)
                 }
                 return ([four, Bound(descriptor: six.descriptor, end: end)], bound.port)
@@ -138,23 +143,6 @@ final class NameSockets: ResolverHost {
             }
         }
         throw last ?? KernelError(.failed, "listen on a port", "none was found")
-    }
-
-    /// Binds; nil where the namespace has no such family.
-    private static func bind(
-        _ transport: PacketProtocol,
-        _ end: SocketEnd,
-        _ sockets: NamespaceSockets
-    ) throws(KernelError) -> (descriptor: Int32, port: Int)? {
-        do throws(KernelError) {
-            return try sockets.bound(transport, at: end)
-        } catch {
-            let isMissing =
-                error.kind == .unsupported
-                || error.reason.contains(String(cString: strerror(EADDRNOTAVAIL)))
-            guard end.address.isIPv6, isMissing else { throw error }
-            return nil
-        }
     }
 
     private static func loopback(isIPv6: Bool) -> NetworkAddress {

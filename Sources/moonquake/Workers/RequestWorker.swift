@@ -9,7 +9,6 @@ import ChaosModel
 import ChaosProxy
 import Glibc
 import NIOCore
-import NIOPosix
 
 /// The leases of the worker; used by one task.
 final class RequestWorker {
@@ -22,7 +21,6 @@ final class RequestWorker {
     /// The proxy of a port, and who uses it.
     private struct Station {
         var way: RequestWay
-        var group: MultiThreadedEventLoopGroup
         var proxy: RequestProxy
         var port: Int
         var plans: [String: RedirectPlan] = [:]
@@ -42,7 +40,7 @@ final class RequestWorker {
         try await server.serve { (call: RequestCall) throws(KernelError) in
             switch call {
             case .begin(let fault):
-                try await worker.begin(fault)
+                try worker.begin(fault)
                 return RequestReply()
             case .count(let fault):
                 return RequestReply(count: try worker.count(fault))
@@ -62,18 +60,18 @@ final class RequestWorker {
         }
     }
 
-    private func begin(_ fault: RequestFault) async throws(KernelError) {
+    private func begin(_ fault: RequestFault) throws(KernelError) {
         let key = key(fault)
         let name = fault.rule.name
-        let station = try await station(for: fault)
-        try await Self.run("begin \(name)") { try await station.proxy.add(fault.rule) }
+        let station = try station(for: fault)
+        station.proxy.add(fault.rule)
         stations[key, default: station].leases.insert(name)
         guard case .redirect(let redirect) = fault.way else { return }
         let plan = Self.plan(name, redirect, to: station.port)
         do throws(KernelError) {
             try redirects.add(plan, in: fault.namespace)
         } catch {
-            try await leave(key, name)
+            leave(key, name)
             throw error
         }
         stations[key]?.plans[name] = plan
@@ -92,40 +90,31 @@ final class RequestWorker {
         let key = key(fault)
         let name = fault.rule.name
         guard let station = stations[key], station.leases.contains(name) else { return }
-        try await Self.run("end \(name)") { try await station.proxy.remove(name) }
+        station.proxy.remove(name)
         if let plan = station.plans[name], station.leases.count == 1 {
             // New connections go direct from here on; the translation of open ones must outlive them.
             try redirects.drain(plan, in: fault.namespace)
         }
         if station.leases.count == 1 {
-            try await Self.run("drain \(name)") {
-                _ = try await station.proxy.drain(within: Self.patience)
-            }
+            _ = await station.proxy.drain(within: Self.patience)
         }
         if station.plans[name] != nil { try redirects.remove(name, in: fault.namespace) }
-        try await leave(key, name)
+        leave(key, name)
     }
 
-    /// Forgets a lease, and closes its station when it was the last there.
-    private func leave(_ key: Key, _ name: String) async throws(KernelError) {
+    /// Forgets a lease, and lets its proxy go when it was the last there.
+    private func leave(_ key: Key, _ name: String) {
         guard var station = stations[key] else { return }
+        station.proxy.remove(name)
         station.leases.remove(name)
         station.plans[name] = nil
-        guard station.leases.isEmpty else {
-            stations[key] = station
-            return
-        }
-        stations[key] = nil
-        try await Self.run("close the proxy of \(name)") {
-            try await station.proxy.close()
-            try await station.group.shutdownGracefully()
-        }
+        stations[key] = station.leases.isEmpty ? nil : station
     }
 
     // MARK: Stations
 
     /// The station of a fault's port, made when there is none.
-    private func station(for fault: RequestFault) async throws(KernelError) -> Station {
+    private func station(for fault: RequestFault) throws(KernelError) -> Station {
         if let known = stations[key(fault)] {
             guard known.way == fault.way else {
                 throw KernelError(
@@ -137,59 +126,58 @@ final class RequestWorker {
             }
             return known
         }
-        let threads = max(1, System.coreCount)
-        // A thread is in the namespace of the thread that starts it.
-        let group = try LinuxNamespaces.within(fault.namespace) {
-            MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        return try open(fault)
+    }
+
+    private func open(_ fault: RequestFault) throws(KernelError) -> Station {
+        let sockets = try NamespaceSockets(fault.namespace)
+        switch fault.way {
+        case .listen(let port, let upstream, let upstreamPort):
+            let upstream = try Self.address(upstream, upstreamPort)
+            let listeners = try Self.listeners(on: ["0.0.0.0", "::"], port, sockets)
+            return try station(fault.way, .fixed(upstream), listeners, port, sockets)
+        case .redirect(let redirect):
+            let (listeners, port) = try Self.listeners(redirect, sockets)
+            return try station(fault.way, .original, listeners, port, sockets)
         }
+    }
+
+    private func station(
+        _ way: RequestWay,
+        _ upstream: ProxyUpstream,
+        _ listeners: [Int32],
+        _ port: Int,
+        _ sockets: NamespaceSockets
+    ) throws(KernelError) -> Station {
         do throws(KernelError) {
-            return try await Self.open(fault, group)
-        } catch {
-            try await Self.run("close the threads of \(fault.rule.name)") {
-                try await group.shutdownGracefully()
+            // A thread is in the namespace of the thread that starts it.
+            let proxy = try sockets.within { () throws(KernelError) in
+                try RequestProxy(
+                    threads: max(1, System.coreCount),
+                    upstream: upstream,
+                    mark: RedirectMark.value
+                )
             }
+            proxy.listen(on: listeners, port: port)
+            return Station(way: way, proxy: proxy, port: port)
+        } catch {
+            for descriptor in listeners { close(descriptor) }
             throw error
         }
     }
 
-    private static func open(
-        _ fault: RequestFault,
-        _ group: MultiThreadedEventLoopGroup
-    ) async throws(KernelError) -> Station {
-        switch fault.way {
-        case .listen(let port, let upstream, let upstreamPort):
-            let address = try address(upstream, upstreamPort)
-            let proxy = RequestProxy(
-                group: group,
-                upstream: .fixed(address),
-                mark: RedirectMark.value
-            )
-            try await listen(proxy, on: ["0.0.0.0", "::"], port)
-            return Station(way: fault.way, group: group, proxy: proxy, port: port)
-        case .redirect(let redirect):
-            let proxy = RequestProxy(group: group, upstream: .original, mark: RedirectMark.value)
-            let ports = try LinuxNamespaces.within(fault.namespace) { () throws(KernelError) in
-                try ListenerPorts.candidates()
-            }
-            let port = try await listen(proxy, redirect, ports)
-            return Station(way: fault.way, group: group, proxy: proxy, port: port)
-        }
-    }
-
     /// Listens where redirected connections arrive, on the first port that is free in both families.
-    private static func listen(
-        _ proxy: RequestProxy,
+    private static func listeners(
         _ redirect: RequestRedirect,
-        _ ports: [Int]
-    ) async throws(KernelError) -> Int {
+        _ sockets: NamespaceSockets
+    ) throws(KernelError) -> ([Int32], port: Int) {
         // What comes in is redirected to an address of the interface, what is made here to the loopback.
-        let addresses =
-            redirect.takesIncoming ? ["0.0.0.0", "::"] : ["127.0.0.1", "::1"]
+        let addresses = redirect.takesIncoming ? ["0.0.0.0", "::"] : ["127.0.0.1", "::1"]
+        let ports = try sockets.within { () throws(KernelError) in try ListenerPorts.candidates() }
         var last = KernelError(.failed, "listen on a port", "none was found")
         for port in ports {
             do throws(KernelError) {
-                try await listen(proxy, on: addresses, port)
-                return port
+                return (try listeners(on: addresses, port, sockets), port)
             } catch {
                 last = error
             }
@@ -198,32 +186,23 @@ final class RequestWorker {
     }
 
     /// Listens on a port of both families; of IPv4 alone where there is no IPv6.
-    private static func listen(
-        _ proxy: RequestProxy,
+    private static func listeners(
         on addresses: [String],
-        _ port: Int
-    ) async throws(KernelError) {
-        do throws(KernelError) {
-            for address in addresses {
-                _ = try await run("listen on \(address), port \(port)") {
-                    do {
-                        _ = try await proxy.listen(
-                            on: SocketAddress(ipAddress: address, port: port)
-                        )
-                    } catch let error as IOError
-                        where address.contains(":") && missing.contains(error.errnoCode)
-                    {}
-                }
+        _ port: Int,
+        _ sockets: NamespaceSockets
+    ) throws(KernelError) -> [Int32] {
+        var open: [Int32] = []
+        for address in addresses.compactMap(NetworkAddress.init) {
+            do throws(KernelError) {
+                let bound = try sockets.boundWhereThere(.tcp, at: SocketEnd(address, port: port))
+                if let bound { open.append(bound.descriptor) }
+            } catch {
+                for descriptor in open { close(descriptor) }
+                throw error
             }
-        } catch {
-            // What listens in one family only is no listener.
-            try await run("close the listeners on port \(port)") { try await proxy.close() }
-            throw error
         }
+        return open
     }
-
-    /// How the kernel says that it has no IPv6.
-    private static let missing = [EAFNOSUPPORT, EADDRNOTAVAIL]
 
     private static func plan(_ name: String, _ redirect: RequestRedirect, to port: Int)
         -> RedirectPlan
@@ -252,20 +231,6 @@ final class RequestWorker {
             return try SocketAddress(packedIPAddress: ByteBuffer(bytes: address.bytes), port: port)
         } catch {
             throw KernelError(.failed, "pass on to \(address):\(port)", "\(error)")
-        }
-    }
-
-    /// Turns NIO's errors into the kernel's.
-    private static func run<Value: Sendable>(
-        _ operation: String,
-        _ body: () async throws -> Value
-    ) async throws(KernelError) -> Value {
-        do {
-            return try await body()
-        } catch let error as IOError {
-            throw KernelError(.failed, operation, String(cString: strerror(error.errnoCode)))
-        } catch {
-            throw KernelError(.failed, operation, "\(error)")
         }
     }
 }

@@ -4,7 +4,6 @@ import ChaosModel
 import ChaosProxy
 import Foundation
 import NIOCore
-import NIOPosix
 
 /// A running proxy.
 struct ProxyUnderTest: Sendable {
@@ -17,20 +16,12 @@ struct ProxyUnderTest: Sendable {
         rules: [RequestRule] = [],
         _ body: @Sendable (ProxyUnderTest) async throws -> Value
     ) async throws -> Value {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let address = try SocketAddress(ipAddress: "127.0.0.1", port: upstream)
-        let proxy = RequestProxy(group: group, upstream: .fixed(address), mark: nil)
-        let bound = try await proxy.listen(on: SocketAddress(ipAddress: "127.0.0.1", port: 0))
-        for rule in rules { try await proxy.add(rule) }
-        let result: Result<Value, any Error>
-        do {
-            result = .success(try await body(ProxyUnderTest(proxy: proxy, port: bound.port ?? 0)))
-        } catch {
-            result = .failure(error)
-        }
-        try await proxy.close()
-        try await group.shutdownGracefully()
-        return try result.get()
+        let proxy = try RequestProxy(threads: 1, upstream: .fixed(address), mark: nil)
+        let (listener, port) = try Wire.listener()
+        proxy.listen(on: [listener], port: port)
+        for rule in rules { proxy.add(rule) }
+        return try await body(ProxyUnderTest(proxy: proxy, port: port))
     }
 
     /// Says something, and returns all that is answered until the connection closes.

@@ -40,6 +40,23 @@ final class Wire: @unchecked Sendable {
         guard code == 0 else { throw WireError(code: errno) }
     }
 
+    /// A socket that listens on a free port of the loopback.
+    static func listener() throws -> (descriptor: Int32, port: Int) {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = loopback(0)
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let code = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                guard bind(listener, $0, size) == 0, listen(listener, 1024) == 0 else {
+                    return Int32(-1)
+                }
+                return getsockname(listener, $0, &size)
+            }
+        }
+        guard code == 0 else { throw WireError(code: errno) }
+        return (listener, Int(in_port_t(bigEndian: address.sin_port)))
+    }
+
     static func loopback(_ port: Int) -> sockaddr_in {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -141,18 +158,9 @@ final class ScriptedUpstream: @unchecked Sendable {
     private let listener: Int32
 
     init(_ handle: @escaping @Sendable (Wire) throws -> Void) throws {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = Wire.loopback(0)
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        _ = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                _ = bind(listener, $0, size)
-                _ = listen(listener, 1024)
-                return getsockname(listener, $0, &size)
-            }
-        }
+        let (listener, port) = try Wire.listener()
         self.listener = listener
-        port = Int(in_port_t(bigEndian: address.sin_port))
+        self.port = port
         Thread.detachNewThread {
             while true {
                 let number = accept(listener, nil, nil)

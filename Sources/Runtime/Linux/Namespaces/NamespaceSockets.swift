@@ -39,9 +39,25 @@ package final class NamespaceSockets: Sendable {
         var socket = try open(transport, end, operation)
         let code = end.withAddress { bind(socket.number, $0, $1) }
         guard code == 0 else { throw .system(errno, operation) }
-        if transport == .tcp, listen(socket.number, 512) != 0 { throw .system(errno, operation) }
+        if transport == .tcp, listen(socket.number, 4096) != 0 { throw .system(errno, operation) }
         let port = try Self.port(of: socket.number, operation)
         return (socket.release(), port)
+    }
+
+    /// The same; nil where the end is of IPv6 and the namespace has none.
+    package func boundWhereThere(
+        _ transport: PacketProtocol,
+        at end: SocketEnd
+    ) throws(KernelError) -> (descriptor: Int32, port: Int)? {
+        do throws(KernelError) {
+            return try bound(transport, at: end)
+        } catch {
+            let isMissing =
+                error.kind == .unsupported
+                || error.reason.contains(String(cString: strerror(EADDRNOTAVAIL)))
+            guard end.address.isIPv6, isMissing else { throw error }
+            return nil
+        }
     }
 
     /// A non-blocking socket, marked as ours, that is connected to an address; of TCP, it has begun to connect.

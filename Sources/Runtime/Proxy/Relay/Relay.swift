@@ -3,7 +3,6 @@
 
 import ChaosModel
 import NIOCore
-import NIOPosix
 
 /// A pair of connections on one event loop.
 final class Relay {
@@ -23,9 +22,8 @@ final class Relay {
     }
 
     private struct End {
-        var context: ChannelHandlerContext?
+        var stream: (any RelayStream)?
         var holds: Holds = []
-        var wantsRead = false
         var hasEnded = false
         var isDirty = false
         var isFinishing = false
@@ -36,57 +34,49 @@ final class Relay {
         case failed(String)
     }
 
-    /// How long an end may take what it was sent before it is closed.
-    private static let patience = TimeAmount.seconds(10)
-
     let host: RelayHost
-    let client: NetworkAddress?
+    private let peer: RawAddress
     private var clientEnd = End()
     private var serverEnd = End()
     private var upstream = Upstream.connecting
-    private var waiting: [ByteBuffer] = []
     private var dialogue: (any Dialogue)?
     private var isClosed = false
     private var isDispatching = false
     /// The position in the host's list.
     var index = -1
 
-    init(host: RelayHost, client: NetworkAddress?) {
+    init(host: RelayHost, client: RawAddress) {
         self.host = host
-        self.client = client
+        peer = client
     }
+
+    /// Where the client is, when a rule asks for it: to make the value costs as much as to judge a request.
+    var client: NetworkAddress? { host.book.asksForClient ? peer.networkAddress : nil }
 
     // MARK: The ends
 
     /// The client's connection is there.
-    func started(_ context: ChannelHandlerContext) {
-        clientEnd.context = context
+    func started(_ stream: any RelayStream) {
+        clientEnd.stream = stream
         host.add(self)
         dialogue = Opening(self)
-        upstream = .connecting
-        host.connect(self, from: context.channel)
     }
 
+    /// The upstream's connection is being made.
+    func connects(_ stream: any RelayStream) { serverEnd.stream = stream }
+
     /// The upstream's connection is there.
-    func connected(_ context: ChannelHandlerContext) {
-        guard !isClosed else {
-            context.close(promise: nil)
-            return
-        }
-        serverEnd.context = context
+    func connected() {
+        guard !isClosed else { return }
         upstream = .connected
-        for bytes in waiting { context.write(NIOAny(bytes), promise: nil) }
-        if !waiting.isEmpty { context.flush() }
-        waiting = []
         release(.client, .connecting)
-        if serverEnd.isFinishing { context.close(mode: .output, promise: nil) }
     }
 
     /// The upstream cannot be reached.
     func failed(_ reason: String) {
         guard !isClosed else { return }
         upstream = .failed(reason)
-        waiting = []
+        serverEnd.stream = nil
         dispatch { $0.upstreamFailed(reason) }
         release(.client, .connecting)
     }
@@ -102,21 +92,8 @@ final class Relay {
         dispatch { $0.ended(side) }
     }
 
-    /// A connection broke or was closed: the other one is closed too, after what it was sent.
-    func gone(_ side: Side, _ error: (any Error)? = nil) {
-        self[side].context = nil
-        guard !isClosed else { return }
-        if error == nil { ended(side) }
-        close(reset: error != nil)
-    }
-
-    func wantsRead(_ side: Side) -> Bool {
-        guard self[side].holds.isEmpty else {
-            self[side].wantsRead = true
-            return false
-        }
-        return true
-    }
+    /// A connection broke: the other one is reset too.
+    func broke(_ side: Side) { close(reset: true) }
 
     func writabilityChanged(_ side: Side, _ isWritable: Bool) {
         guard isWritable else { return hold(side.other, .full) }
@@ -125,8 +102,6 @@ final class Relay {
     }
 
     // MARK: For dialogues
-
-    var loop: any EventLoop { host.loop }
 
     /// Why the upstream is not there; nil while it is, or may come.
     var upstreamFailure: String? {
@@ -149,12 +124,8 @@ final class Relay {
     func write(_ bytes: ByteBuffer, to side: Side) {
         guard !isClosed, bytes.readableBytes > 0, !self[side].isFinishing else { return }
         if case .failed = upstream, side == .server { return }
-        if side == .server, serverEnd.context == nil {
-            waiting.append(bytes)
-            hold(.client, .connecting)
-            return
-        }
-        self[side].context?.write(NIOAny(bytes), promise: nil)
+        if side == .server, case .connecting = upstream { hold(.client, .connecting) }
+        self[side].stream?.write(bytes)
         self[side].isDirty = true
         if !isDispatching { flush() }
     }
@@ -164,7 +135,7 @@ final class Relay {
 
     /// Hears nothing more from the client while it does not take what we answer ourselves.
     func holdWhileFull() {
-        if let channel = clientEnd.context?.channel, !channel.isWritable { hold(.client, .ours) }
+        if clientEnd.stream?.isWritable == false { hold(.client, .ours) }
     }
 
     /// Ends a reason to hold.
@@ -173,14 +144,13 @@ final class Relay {
         self[side].holds.remove(reason)
         guard self[side].holds.isEmpty else { return }
         dispatch { $0.resumed(side) }
-        guard !isClosed, self[side].holds.isEmpty, self[side].wantsRead else { return }
-        self[side].wantsRead = false
-        self[side].context?.read()
+        guard !isClosed, self[side].holds.isEmpty else { return }
+        self[side].stream?.read()
     }
 
     /// Runs something later, unless the relay is closed by then.
     func later(_ delay: TimeAmount, _ body: @escaping () -> Void) {
-        host.loop.assumeIsolated().scheduleTask(in: delay) { [weak self] in
+        host.timers.after(delay) { [weak self] in
             guard let self, !isClosed else { return }
             body()
         }
@@ -191,7 +161,7 @@ final class Relay {
         guard !isClosed, !self[side].isFinishing else { return }
         flush()
         self[side].isFinishing = true
-        self[side].context?.close(mode: .output, promise: nil)
+        self[side].stream?.finish()
     }
 
     /// Says no more to the client, drops what it still says, and closes soon.
@@ -213,19 +183,11 @@ final class Relay {
         guard !isClosed else { return }
         if !reset { flush() }
         isClosed = true
-        waiting = []
         host.remove(self)
         dialogue = nil
         for side in [Side.client, .server] {
-            guard let context = self[side].context else { continue }
-            self[side].context = nil
-            if reset {
-                let socket = context.channel as? any SocketOptionProvider
-                _ = socket?.setSoLinger(NIOLinger(l_onoff: 1, l_linger: 0))
-                context.close(promise: nil)
-            } else {
-                closeGently(context)
-            }
+            self[side].stream?.close(reset: reset)
+            self[side].stream = nil
         }
     }
 
@@ -236,22 +198,6 @@ final class Relay {
     }
 
     // MARK: Inside
-
-    /// Closes after what was written has gone out, or after a while.
-    private func closeGently(_ context: ChannelHandlerContext) {
-        let pending = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
-        guard let pending, pending > 0 else {
-            context.close(promise: nil)
-            return
-        }
-        let patience = host.loop.assumeIsolated().scheduleTask(in: Self.patience) {
-            context.close(promise: nil)
-        }
-        context.close(mode: .output).assumeIsolated().whenComplete { _ in
-            patience.cancel()
-            context.close(promise: nil)
-        }
-    }
 
     private func dispatch(_ body: (any Dialogue) -> Void) {
         guard let dialogue else { return }
@@ -265,11 +211,11 @@ final class Relay {
     private func flush() {
         if clientEnd.isDirty {
             clientEnd.isDirty = false
-            clientEnd.context?.flush()
+            clientEnd.stream?.flush()
         }
         if serverEnd.isDirty {
             serverEnd.isDirty = false
-            serverEnd.context?.flush()
+            serverEnd.stream?.flush()
         }
     }
 

@@ -1,9 +1,8 @@
-// What all relays of one event loop share: the rules, the way to the upstream, and the list of who is there.
+// What all relays of one loop share: the rules, the way to the upstream, and the list of who is there.
 
 import ChaosModel
 import Glibc
 package import NIOCore
-import NIOPosix
 import Synchronization
 
 /// Counts of the whole proxy.
@@ -22,30 +21,37 @@ package enum ProxyUpstream: Sendable {
     case fixed(SocketAddress)
 }
 
-/// The relays of one event loop.
+/// The relays of one loop.
 final class RelayHost {
-    let loop: any EventLoop
+    private static let connectLimit = TimeAmount.seconds(10)
+
     let counters: ProxyCounters
+    let set: SocketSet
+    let timers: Timers
     private let upstream: ProxyUpstream
     private let mark: UInt32?
     var book = RuleBook()
-    /// Connects in another way, for tests without sockets.
-    var connector: ((Relay) -> Void)?
+    /// The ports that we listen on.
+    var ports: Set<Int> = []
+    /// Whether the loop is to end.
+    private(set) var hasEnded = false
     private(set) var isDraining = false
     private var relays: [Relay] = []
-    /// The relay whose connection is being made.
-    private var connecting: Relay?
 
     init(
-        loop: any EventLoop,
         counters: ProxyCounters,
         upstream: ProxyUpstream,
-        mark: UInt32?
+        mark: UInt32?,
+        set: SocketSet,
+        timers: Timers = Timers()
     ) {
-        self.loop = loop
         self.counters = counters
         self.upstream = upstream
         self.mark = mark
+        self.set = set
+        self.timers = timers
+        set.later = { [unowned timers] in timers.after($0, $1) }
+        set.onAccept = { [unowned self] in accepted($0, from: $1) }
     }
 
     /// How many connections there are.
@@ -74,70 +80,82 @@ final class RelayHost {
     /// Closes all connections now.
     func closeAll() { for relay in relays { relay.close(reset: true) } }
 
-    /// Connects a relay to where its client wanted to go.
-    func connect(_ relay: Relay, from client: any Channel) {
-        if let connector { return connector(relay) }
+    /// Ends everything, and the loop.
+    func end() {
+        hasEnded = true
+        set.stopListening()
+        closeAll()
+    }
+
+    // MARK: Connections
+
+    private func accepted(_ descriptor: Int32, from address: RawAddress) {
+        let relay = Relay(host: self, client: address)
+        let stream = StreamSocket(
+            descriptor,
+            to: address,
+            relay,
+            .client,
+            in: set,
+            isConnected: true
+        )
+        guard set.add(stream) else {
+            close(descriptor)
+            return
+        }
+        relay.started(stream)
         switch upstream {
-        case .fixed(let address): open(relay, to: address)
+        case .fixed(let address):
+            if let address = RawAddress(address) { open(relay, to: address) }
         case .original:
             do throws(OriginalDestinationError) {
-                open(relay, to: try OriginalDestination.of(client))
+                let original = try OriginalDestination.of(
+                    descriptor,
+                    isIPv6: address.isIPv6,
+                    listeners: ports
+                )
+                open(relay, to: original)
             } catch {
                 relay.failed(error.reason)
             }
         }
     }
 
-    private func open(_ relay: Relay, to address: SocketAddress) {
-        // On the loop, the initializer of the channel runs before `connect` returns.
-        connecting = relay
-        defer { connecting = nil }
-        upstreams.connect(to: address).assumeIsolated().whenFailure { error in
-            relay.failed("\(address.textual): \(Self.reason(error))")
+    /// Connects a relay to its upstream.
+    private func open(_ relay: Relay, to address: RawAddress) {
+        func refuse(_ code: Int32) {
+            relay.failed("\(address.textual): \(String(cString: strerror(code)))")
         }
-    }
-
-    /// Weak, so that host and bootstrap do not keep each other.
-    private struct Itself {
-        weak var host: RelayHost?
-    }
-
-    /// What makes connections to upstreams; made once, since making it costs as much as a request.
-    private lazy var upstreams: ClientBootstrap = {
-        let bound = NIOLoopBound(Itself(host: self), eventLoop: loop)
-        let bootstrap = ClientBootstrap(group: loop)
-            .channelOption(.allowRemoteHalfClosure, value: true)
-            .channelOption(.recvAllocator, value: ReadBuffers())
-            .channelOption(.maxMessagesPerRead, value: 1)
-            .connectTimeout(.seconds(10))
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let relay = bound.value.host?.connecting else {
-                        throw ChannelError.inappropriateOperationForState
-                    }
-                    try channel.pipeline.syncOperations.addHandler(RelayEnd(relay, .server))
-                }
-            }
-        guard let mark else { return bootstrap }
-        return bootstrap.channelOption(
-            ChannelOptions.Types.SocketOption(level: .socket, name: .init(rawValue: SO_MARK)),
-            value: SocketOptionValue(truncatingIfNeeded: mark)
+        let flags = SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue
+        let descriptor = socket(address.family, Int32(flags), 0)
+        guard descriptor >= 0 else { return refuse(errno) }
+        if var mark {
+            let size = socklen_t(MemoryLayout.size(ofValue: mark))
+            setsockopt(descriptor, SOL_SOCKET, SO_MARK, &mark, size)
+        }
+        let isConnected = address.given { connect(descriptor, $0, $1) } == 0
+        let code = errno
+        guard isConnected || code == EINPROGRESS else {
+            close(descriptor)
+            return refuse(code)
+        }
+        let stream = StreamSocket(
+            descriptor,
+            to: address,
+            relay,
+            .server,
+            in: set,
+            isConnected: isConnected
         )
-    }()
-
-    private static func reason(_ error: any Error) -> String {
-        switch error {
-        case ChannelError.connectTimeout: "no answer within 10 s"
-        case let error as IOError: String(cString: strerror(error.errnoCode))
-        default: "\(error)"
+        guard set.add(stream) else {
+            close(descriptor)
+            return refuse(errno)
         }
-    }
-}
-
-extension SocketAddress {
-    /// `10.9.0.2:8080`, `[fd00::1]:8080`.
-    var textual: String {
-        let ip = ipAddress ?? "?"
-        return ip.contains(":") ? "[\(ip)]:\(port ?? 0)" : "\(ip):\(port ?? 0)"
+        relay.connects(stream)
+        if isConnected {
+            relay.connected()
+        } else {
+            set.limitConnecting(stream, to: Self.connectLimit)
+        }
     }
 }

@@ -101,8 +101,13 @@ struct Verdict {
 /// The rules in force.
 struct RuleBook: Sendable {
     let rules: [CompiledRule]
+    /// Whether a rule is for some clients only.
+    let asksForClient: Bool
 
-    init(_ rules: [CompiledRule] = []) { self.rules = rules }
+    init(_ rules: [CompiledRule] = []) {
+        self.rules = rules
+        asksForClient = rules.contains { !$0.rule.match.clients.isEmpty }
+    }
 
     /// Judges a request by all rules: delays add up, the first answer wins, the slowest rate rules.
     func judge(_ facts: RequestFacts) -> Verdict {

@@ -30,16 +30,18 @@ struct ByteBucket {
             level = min(capacity, level + max(0, seconds) * bytesPerSecond)
         }
         filledAt = now
+        // Not byte by byte as they come, which would keep the loop busy with one connection.
+        guard level >= min(Double(wanted), portion) else { return 0 }
         let taken = min(wanted, Int(level))
         level -= Double(taken)
         return taken
     }
 
     /// The time until some bytes are there: 10 ms' worth, or one.
-    var pause: TimeAmount {
-        let bytes = max(1, bytesPerSecond / 100)
-        return .nanoseconds(Int64(bytes / bytesPerSecond * 1e9) + 1)
-    }
+    var pause: TimeAmount { .nanoseconds(Int64(portion / bytesPerSecond * 1e9) + 1) }
+
+    /// The least that is given at once, unless less is wanted.
+    private var portion: Double { max(1, bytesPerSecond / 100) }
 }
 
 /// The rate of one request.
