@@ -73,6 +73,7 @@ let package = Package(
         ),
         .target(name: "CPacketQueue"),
         .target(name: "CMail"),
+        .target(name: "CLineEdit"),
         .target(name: "CDatagrams"),
         .target(name: "CSockets"),
         module("Model", []),
@@ -105,6 +106,7 @@ let package = Package(
         .executableTarget(
             name: "moonquake",
             dependencies: [
+                "CLineEdit",
                 "ChaosAgent",
                 "ChaosCatalog",
                 "ChaosContainers",

@@ -9,6 +9,7 @@ packages=(
   liblua5.4-dev pkg-config            # the build
   libsqlite3-dev                      # the catalogue
   libcurl4-openssl-dev                # email of GameDays
+  libedit-dev                         # the lines of `moonquake repl`
   libnftables1 nftables iptables      # network faults, and their tests
   iproute2 iputils-ping procps        # namespaces for demo and tests
   nginx-light redis-server prometheus # the real services of demo and tests

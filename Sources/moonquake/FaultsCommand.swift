@@ -3,6 +3,7 @@
 import ArgumentParser
 import ChaosFaults
 import ChaosModel
+import ChaosScript
 
 struct FaultsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -22,7 +23,7 @@ struct FaultsCommand: ParsableCommand {
         if json {
             Console.output(try WireJSON.pretty(chosen.map { FaultListing($0.descriptor) }))
         } else if name != nil {
-            chosen.forEach { describe($0.descriptor) }
+            chosen.flatMap(\.descriptor.lines).forEach(Console.output)
         } else {
             let width = catalogue.types.map(\.descriptor.name.count).max() ?? 0
             for type in chosen {
@@ -38,27 +39,19 @@ struct FaultsCommand: ParsableCommand {
         let hint = NearestName.hint(for: name, among: catalogue.types.map(\.descriptor.name))
         throw CommandFailure(.definition, "unknown fault \"\(name.escapedForDisplay)\"\(hint)")
     }
+}
 
-    private func describe(_ fault: FaultDescriptor) {
-        Console.output("\(fault.name): \(fault.summary)")
-        Console.output(
-            "  targets: " + fault.allTargets.map { "target.\($0.rawValue)" }.joined(separator: ", ")
-        )
-        Console.output("  held by: \(fault.holder.explanation)")
-        for need in fault.capabilities { Console.output("  needs \(need.name): \(need.reason)") }
-        for need in fault.needs { Console.output("  needs \(need)") }
-        Console.output("  options:")
-        for parameter in fault.parameterSet.parameters {
-            let fallback = parameter.fallback.map { ", default \($0)" } ?? ""
-            let required = parameter.isRequired ? ", required" : ""
-            let allowed = parameter.shape.allowed.map { ": \($0)" } ?? ""
-            Console.output(
-                "    \(parameter.name)  (\(parameter.shape.type)\(allowed)\(fallback)\(required))"
-            )
-            Console.output(
-                "        \(parameter.help)  \(parameter.name) = \(parameter.shape.example)"
-            )
-        }
+extension FaultDescriptor {
+    /// Everything that a person must know of it, as lines.
+    var lines: [String] {
+        var lines = [
+            "\(name): \(summary)",
+            "  targets: " + allTargets.map { "target.\($0.rawValue)" }.joined(separator: ", "),
+            "  held by: \(holder.explanation)",
+        ]
+        lines += capabilities.map { "  needs \($0.name): \($0.reason)" }
+        lines += needs.map { "  needs \($0)" }
+        return lines + ["  options:"] + parameterSet.parameters.flatMap(\.lines)
     }
 }
 

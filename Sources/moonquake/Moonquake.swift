@@ -21,7 +21,8 @@ struct Moonquake: AsyncParsableCommand {
             """,
         version: programVersion,
         subcommands: [
-            RunCommand.self, CheckCommand.self, FaultsCommand.self, TargetsCommand.self,
+            RunCommand.self, ReplCommand.self, CheckCommand.self, FaultsCommand.self,
+            TargetsCommand.self,
             DoctorCommand.self, AbortCommand.self, ApproveCommand.self, RejectCommand.self,
             GameDayCommand.self, CatalogCommand.self, RecoverCommand.self, ReportCommand.self,
             RunsCommand.self,

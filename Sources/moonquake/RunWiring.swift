@@ -71,7 +71,7 @@ struct RunWiring {
     }
 
     /// The servers that we judge by: without them a run is blind.
-    private static func metricSources(_ metrics: [MetricDefinition]) async -> [ProtectedEndpoint] {
+    static func metricSources(_ metrics: [MetricDefinition]) async -> [ProtectedEndpoint] {
         var endpoints: Set<ProtectedEndpoint> = []
         for metric in metrics where metric.source == "prometheus" {
             guard case .string(let server) = metric.options["server"],

@@ -30,9 +30,9 @@ struct SignalTests {
     @Test
     func `a closed terminal reverts everything`() throws {
         try Sandbox.with { box in
-            let (master, terminal) = try pseudoTerminal()
-            let held = try HeldFaults(in: box, terminal: terminal)
-            let gone = held.outlive { close(master) }
+            let terminal = try Terminal()
+            let held = try HeldFaults(in: box, terminal: terminal.path)
+            let gone = held.outlive { terminal.hangUp() }
             print(
                 "after the terminal closed: partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))"
             )
@@ -41,20 +41,6 @@ struct SignalTests {
             #expect(try held.runner.ended(within: .seconds(5)) == 130)
             #expect(try box.lastReport().restoration == .restored)
         }
-    }
-
-    /// A terminal: the end that a terminal program would hold, and the path of the other.
-    private func pseudoTerminal() throws -> (master: Int32, path: String) {
-        let master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
-        var isLocked: Int32 = 0
-        var number: UInt32 = 0
-        // TIOCSPTLCK and TIOCGPTN, which Swift's Glibc does not show (ioctl_tty(2)).
-        guard master >= 0, ioctl(master, 0x4004_5431, &isLocked) == 0,
-            ioctl(master, 0x8004_5430, &number) == 0
-        else {
-            throw SetUpError("no pseudo-terminal: \(String(cString: strerror(errno)))")
-        }
-        return (master, "/dev/pts/\(number)")
     }
 
     @Test

@@ -18,6 +18,8 @@ package struct RunSurroundings: Sendable {
     package var time: any TimePort
     /// Far ends that network faults leave alone.
     package var protectedEndpoints: [ProtectedEndpoint]
+    /// The same for metrics that are declared only as the run goes on, as at a prompt.
+    package var endpointsOfMetrics: (@Sendable ([MetricDefinition]) async -> [ProtectedEndpoint])?
     /// Processes that must never be hit.
     package var protectedProcesses: [Int32]
     /// Who is told.

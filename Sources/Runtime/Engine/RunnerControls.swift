@@ -14,6 +14,8 @@ extension Runner: RunControls {
             )
         }
         try ControlError.definition { () throws(DefinitionError) in try watchNow(steadyState) }
+        // An agent learns in its greeting what it must leave alone; nothing is in force yet.
+        if surroundings.endpointsOfMetrics != nil { await letAgentGo() }
         if let problem = await readLags() { throw .definition(problem) }
     }
 

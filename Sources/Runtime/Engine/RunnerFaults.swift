@@ -59,7 +59,7 @@ extension Runner {
         }
     }
 
-    private func narrowed(_ spec: FaultSpec) throws(ControlError) -> FaultSpec {
+    func narrowed(_ spec: FaultSpec) throws(ControlError) -> FaultSpec {
         try ControlError.definition { () throws(DefinitionError) in
             shadowed(
                 try gate.narrow(spec, descriptor: surroundings.faults[spec.fault]?.descriptor)
@@ -68,7 +68,7 @@ extension Runner {
     }
 
     /// A plan that has passed the gate.
-    private func plan(
+    func plan(
         _ spec: FaultSpec,
         seed: UInt64,
         alreadyHit: Set<TargetIdentity>
@@ -259,10 +259,11 @@ extension Runner {
             onLost: { why in Task { await self.agentLost(why) } }
         )
         client = made
+        let sources = await surroundings.endpointsOfMetrics?(record.metrics) ?? []
         let hello = try await made.greet(
             AgentCall.Hello(
                 run: record.runID,
-                protectedEndpoints: surroundings.protectedEndpoints,
+                protectedEndpoints: surroundings.protectedEndpoints + sources,
                 protectedProcesses: surroundings.protectedProcesses,
                 termMs: AgentClient.term.inMilliseconds,
                 policy: surroundings.policy.isOpen ? nil : surroundings.policy

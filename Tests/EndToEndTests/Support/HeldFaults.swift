@@ -12,7 +12,12 @@ struct HeldFaults {
     /// Pings the other namespace every 5 ms and prints when it was answered.
     private let ping: Program
 
-    init(in box: Sandbox, terminal: String? = nil) throws {
+    /// Holds them by a script, or by whom the script is given to.
+    init(
+        in box: Sandbox,
+        terminal: String? = nil,
+        by start: ((String) throws -> Program)? = nil
+    ) throws {
         let (near, _) = try box.network()
         self.near = near
         sleeper = try box.sleeper()
@@ -21,8 +26,12 @@ struct HeldFaults {
         guard eventually(holds: { ping.output.contains("bytes from") }) else {
             throw SetUpError("no ping is answered: \(ping.output)\(ping.errors)")
         }
-        let script = try box.write("hold.lua", Self.script(near: near, pid: sleeper.pid))
-        runner = try box.begin("run", script, terminal: terminal)
+        if let start {
+            runner = try start(Self.script(near: near, pid: sleeper.pid, then: ""))
+        } else {
+            let script = try box.write("hold.lua", Self.script(near: near, pid: sleeper.pid))
+            runner = try box.begin("run", script, terminal: terminal)
+        }
         agent = try box.injected(2, by: runner)[0]
         guard Proc.state(of: sleeper.pid) == "T" else {
             throw SetUpError("the process was not paused")

@@ -79,6 +79,12 @@ struct ScriptFile: Sendable {
         try self.init(content, called: name, isStored: true)
     }
 
+    /// Begins a text that a person writes at a prompt, in the current folder.
+    init(prompt name: String) throws(ScriptError) {
+        let content = DefinitionContent(fileName: "\(name).lua", bytes: [])
+        try self.init(content, called: name, isStored: false)
+    }
+
     private init(
         _ content: DefinitionContent,
         called path: String,

@@ -119,6 +119,18 @@ package struct ScriptLoader: Sendable {
         return LoadedGameDay(declared, session.experiments, in: environment)
     }
 
+    /// Opens a state for a person at a prompt.
+    ///
+    /// - Throws: what is wrong with the installation; nothing was touched.
+    package func prompt() async throws(ScriptError) -> Prompt {
+        let environment = environment(of: context(of: try ScriptFile(prompt: Prompt.name)))
+        do throws(LuaError) {
+            return try await Prompt(environment)
+        } catch {
+            throw ScriptError(error, in: Prompt.name)
+        }
+    }
+
     private func context(of file: ScriptFile) -> BuilderContext {
         BuilderContext(
             file: file,
