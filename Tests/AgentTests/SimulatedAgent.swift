@@ -14,28 +14,33 @@ final class SimulatedAgent: Sendable {
     let events = Mutex<[AgentEvent]>([])
     let run: String
     /// The clock of terms and deadlines: it stands until a test moves it.
-    let clock = SimulatedTime(advancesBySleeping: false)
+    let clock: SimulatedTime
 
     init(
         run: String = "run-1",
         kernel: SimulatedKernel = SimulatedKernel(),
         journals: SimulatedJournals? = nil,
+        store: (any JournalStore)? = nil,
+        catalogue: FaultCatalogue = .all,
+        ownClock: SimulatedTime = SimulatedTime(advancesBySleeping: false),
+        clock: (any TimePort)? = nil,
         locks: any TargetLocks = NoLocks(),
         policy: @escaping @Sendable () throws(DefinitionError) -> Policy = { Policy() }
     ) {
         self.run = run
+        self.clock = ownClock
         self.kernel = kernel
         let journals = journals ?? SimulatedJournals(isDead: { kernel.isDead })
         self.journals = journals
         let relay = EventRelay()
         agent = Agent(
             kernel: kernel.kernel,
-            catalogue: .all,
-            store: journals,
+            catalogue: catalogue,
+            store: store ?? journals,
             version: "test",
             locks: locks,
             loadPolicy: policy,
-            clock: clock,
+            clock: clock ?? ownClock,
             emit: { relay.emit($0) }
         )
         relay.attach(self)

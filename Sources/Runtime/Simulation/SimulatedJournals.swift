@@ -24,6 +24,12 @@ package final class SimulatedJournals: JournalStore, Sendable {
     /// - Parameter isDead: Whether the agent that writes is dead, so that nothing it writes arrives.
     package init(isDead: @escaping @Sendable () -> Bool = { false }) { self.isDead = isDead }
 
+    /// Makes a store with the journals that a dead agent left.
+    package init(left open: [String: [String]]) {
+        isDead = { false }
+        state.withLock { $0.open = open }
+    }
+
     /// The lines of the open journals, by run.
     package var open: [String: [String]] { state.withLock { $0.open } }
 

@@ -28,6 +28,7 @@ package final class SimulatedKernel: Sendable {
         ]
         var userID: UInt32 = 0
         var bootID = "boot-1"
+        var watcher: (@Sendable (String, SimulatedWorld) -> Void)?
     }
 
     private let state = Mutex(State())
@@ -67,6 +68,11 @@ package final class SimulatedKernel: Sendable {
     package func change<Value: Sendable>(_ body: @Sendable (inout SimulatedWorld) -> Value) -> Value
     {
         state.withLock { body(&$0.world) }
+    }
+
+    /// Calls back after each call that changed the machine, with the call's name and the machine after it.
+    package func watch(_ watcher: @escaping @Sendable (String, SimulatedWorld) -> Void) {
+        state.withLock { $0.watcher = watcher }
     }
 
     /// The calls so far, by name.
@@ -153,7 +159,9 @@ package final class SimulatedKernel: Sendable {
             let error = KernelError(.failed, name, "simulated failure of call \(state.calls.count)")
             if state.staysDead, state.calls.count > state.failAt ?? .max { return .failure(error) }
             if fails, state.failure == .before { return .failure(error) }
+            let before = state.world
             let result = Result { () throws(KernelError) in try body(&state) }
+            if let watcher = state.watcher, state.world != before { watcher(name, state.world) }
             return fails ? .failure(error) : result
         }
         return try result.get()
