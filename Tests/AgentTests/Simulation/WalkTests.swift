@@ -100,8 +100,8 @@ private struct ForgetfulStore: JournalStore {
         init(_ file: any JournalFile) { self.file = file }
         func lines() throws(JournalError) -> [String] { try file.lines() }
         func reserve(_ bytes: Int) throws(JournalError) { try file.reserve(bytes) }
-        func append(_ line: String) throws(JournalError) {
-            if !line.contains("\"granted\"") { try file.append(line) }
+        func append(_ lines: [String]) throws(JournalError) {
+            try file.append(lines.filter { !$0.contains("\"granted\"") })
         }
         func close() throws(JournalError) { try file.close() }
     }
