@@ -62,7 +62,15 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         let writers = try report.map { try ReportFile($0) }
-        let (loaded, script) = try await definition()
+        var script = script
+        let loaded: LoadedExperiment
+        if let again {
+            let past = try PastRun(again, state)
+            script = try past.options(script)
+            loaded = try await past.load(script)
+        } else {
+            loaded = try await script.load(file ?? "", state)
+        }
         let rehearsal = await loaded.rehearse()
         let body = loaded.body
         let runner = Runner(
@@ -95,13 +103,9 @@ struct RunCommand: AsyncParsableCommand {
         }
     }
 
-    /// What is run, and with which options.
-    private func definition() async throws -> (LoadedExperiment, ScriptOptions) {
-        switch (file, again) {
-        case (let file?, nil): return (try await script.load(file, state), script)
-        case (nil, let run?): return try await PastRun(run, state).load(script)
-        default:
-            throw CommandFailure(.definition, "run: give a definition, or --again RUN")
+    func validate() throws {
+        guard (file == nil) != (again == nil) else {
+            throw ValidationError("give a definition, or --again RUN")
         }
     }
 

@@ -50,19 +50,27 @@ struct PastRun {
         content = found
     }
 
-    /// Loads it as it was run; what the options say goes first.
-    func load(_ given: ScriptOptions) async throws -> (LoadedExperiment, ScriptOptions) {
+    /// The options that it was run with; what is given goes first.
+    func options(_ given: ScriptOptions) throws(CommandFailure) -> ScriptOptions {
         var script = given
-        let name = report.definition.file
         script.seed = given.seed ?? report.seed
         script.experiment = given.experiment ?? report.definition.name
         script.parameters += try parameters(beside: given.parameters)
+        return script
+    }
+
+    /// Loads it as it was run.
+    ///
+    /// Not inlined: the optimizer of Swift 6.3.1 crashes when it is, in a coroutine with another load.
+    @inline(never)
+    func load(_ script: ScriptOptions) async throws -> LoadedExperiment {
+        let name = report.definition.file
         let all = try await script.loadAll(
             stored: content,
             called: name,
             version: report.definition.version
         )
-        return (try script.chosen(from: all, of: name), script)
+        return try script.chosen(from: all, of: name)
     }
 
     private func parameters(beside given: [String]) throws(CommandFailure) -> [String] {

@@ -63,6 +63,7 @@ extension ScriptOptions {
     }
 
     /// Loads the experiment that is meant.
+    @inline(never)
     func load(_ definition: String, _ state: StateOptions) async throws -> LoadedExperiment {
         try chosen(from: try await loadAll(definition, state), of: definition)
     }
