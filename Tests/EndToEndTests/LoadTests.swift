@@ -144,9 +144,9 @@ struct LoadTests {
             let left = agents.flatMap(workers)
             #expect(left.count == 2)
             #expect(available(disk) == before - (24 << 20))
-            // The worker itself is a few MiB beside what it holds.
+            // The worker of a debug build itself is some 30 MiB beside what it holds.
             let held = left.map(residentMiB).max() ?? 0
-            #expect((24...56).contains(held), "\(held) MiB")
+            #expect((24...72).contains(held), "\(held) MiB")
             runner.signal(SIGINT)
             try runner.ended()
             #expect(available(disk) == before)

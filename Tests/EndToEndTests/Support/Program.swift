@@ -17,6 +17,9 @@ final class Program {
     private let errorPath: String
     private var status: Int32?
 
+    /// Whether it has ended, and with it the last of its session.
+    private var isSessionOver = false
+
     /// Starts a program with its outputs in files, or on a terminal when one is given.
     init(
         _ arguments: [String],
@@ -125,6 +128,8 @@ final class Program {
         var raw: Int32 = 0
         guard waitpid(pid, &raw, WNOHANG) == pid else { return nil }
         status = raw & 0x7f == 0 ? (raw >> 8) & 0xff : 128 + (raw & 0x7f)
+        // Once nobody is left in its session, the number may become somebody else's, whom `end` must not hit.
+        isSessionOver = !Proc.pids().contains { Proc.session(of: $0) == pid }
         return status
     }
 
@@ -144,6 +149,7 @@ final class Program {
 
     /// Ends it and whoever is left of its session.
     func end() {
+        guard exitCode == nil || !isSessionOver else { return }
         signal(SIGTERM)
         signal(SIGCONT)
         if eventually(within: .seconds(5), { exitCode }) == nil { signal(SIGKILL) }
