@@ -26,7 +26,7 @@ for folder in Tests/*Tests; do
   case "$suite" in EndToEndTests | LoadTests | ProcessFaultTests) mode=--no-parallel ;; esac
   echo "== $suite"
   # A crash can leave programs behind that keep the output open: do not wait for them for ever.
-  timeout -k 10 900 swift test --skip-build "$mode" --filter "^$suite\\." 2>&1 || failed+=("$suite")
+  timeout -k 10 1500 swift test --skip-build "$mode" --filter "^$suite\\." 2>&1 || failed+=("$suite")
 done
 
 if [ -n "$lab" ]; then
