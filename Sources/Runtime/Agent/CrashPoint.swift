@@ -40,6 +40,8 @@ private struct CrashOrder: Sendable {
     private let victim: String
     private let microseconds: Int
     private let mark: String
+    /// Who started this agent; once that has ended, the agent has another parent, which is none of ours.
+    private let runner = getppid()
 
     private init?() {
         guard let text = getenv("MOONQUAKE_CRASH").map({ String(cString: $0) }),
@@ -68,7 +70,7 @@ private struct CrashOrder: Sendable {
         let descriptor = open(mark, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { return }
         close(descriptor)
-        if victim != "agent" { kill(getppid(), SIGKILL) }
+        if victim != "agent", runner != 1, getppid() == runner { kill(runner, SIGKILL) }
         if victim != "runner" { kill(getpid(), SIGKILL) }
     }
 }
