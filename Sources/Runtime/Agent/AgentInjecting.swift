@@ -226,7 +226,9 @@ extension Agent {
                             lease: lease,
                             seed: asked.seed
                         )
-                        return (index, .success(GrantedLease(lease, target: target, plan: plan)))
+                        return (
+                            index, .success(GrantedLease(lease: lease, target: target, plan: plan))
+                        )
                     } catch {
                         return (index, .failure(error))
                     }

@@ -10,12 +10,6 @@ struct GrantedLease: Sendable {
     let lease: LeaseID
     let target: Target
     let plan: FaultPlan<AnyUndo>
-
-    init(_ lease: LeaseID, target: Target, plan: FaultPlan<AnyUndo>) {
-        self.lease = lease
-        self.target = target
-        self.plan = plan
-    }
 }
 
 /// The journal of one agent.
