@@ -61,7 +61,8 @@ struct PastRun {
 
     /// Loads it as it was run.
     ///
-    /// Not inlined: the optimizer of Swift 6.3.1 crashes when it is, in a coroutine with another load.
+    /// Not inlined: the optimizer of Swift 6.3.1 crashes when this and `ScriptOptions.load` are, in the one coroutine of
+    /// `RunCommand`.
     @inline(never)
     func load(_ script: ScriptOptions) async throws -> LoadedExperiment {
         let name = report.definition.file

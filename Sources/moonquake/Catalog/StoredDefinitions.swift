@@ -63,6 +63,9 @@ extension ScriptOptions {
     }
 
     /// Loads the experiment that is meant.
+    ///
+    /// Not inlined: the optimizer of Swift 6.3.1 crashes when this and `PastRun.load` are, in the one coroutine of
+    /// `RunCommand`.
     @inline(never)
     func load(_ definition: String, _ state: StateOptions) async throws -> LoadedExperiment {
         try chosen(from: try await loadAll(definition, state), of: definition)
