@@ -3,7 +3,7 @@ std = {
   read_globals = {
     -- Verbs and builders.
     "experiment", "steady_state", "inject", "rollback", "check_metric", "abort_if", "abort", "wait", "observe", "log",
-    "fault", "metric", "target", "gameday", "catalog", "notify",
+    "fault", "metric", "target", "params", "env", "secret", "gameday", "catalog", "notify",
     -- Lua.
     "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall", "print", "rawequal", "rawget", "rawlen",
     "rawset", "require", "select", "setmetatable", "tonumber", "tostring", "type", "xpcall", "_VERSION",

@@ -95,7 +95,8 @@ struct RunFolder {
     func report(of run: String) throws(CommandFailure) -> RunReport {
         if run.contains("/") || run.hasSuffix(".json") { return try StateFile.report(run) }
         let names = names
-        guard let name = run == "last" ? names.last : names.first(where: { $0 == run }) else {
+        guard let name = run == "last" ? newest(of: names) : names.first(where: { $0 == run })
+        else {
             let hint = NearestName.of(run, among: names).map { "; did you mean \"\($0)\"?" }
             throw CommandFailure(
                 .definition,
@@ -112,6 +113,16 @@ struct RunFolder {
         return day.experiments.compactMap(\.runID).filter(names.contains).compactMap {
             try? report(of: $0)
         }
+    }
+
+    /// The run that began last: those of one second have no order by their names.
+    private func newest(of names: [String]) -> String? {
+        let rivals = names.filter { $0.prefix(15) == names.last?.prefix(15) }
+        guard rivals.count > 1 else { return names.last }
+        let times = rivals.map { name in
+            (name, (try? report(of: name))?.startedAtSeconds ?? 0)
+        }
+        return times.max { $0.1 < $1.1 }?.0
     }
 
     /// Where the report of a run is kept.

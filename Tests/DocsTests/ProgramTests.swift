@@ -18,6 +18,14 @@ struct `Documents and the program` {
         #expect(Set(named) == Set(commands.map(\.1)))
     }
 
+    @Test
+    func `the types for editors are those of the tree`() async throws {
+        let file = Document.root.appending(path: "stdlib/_meta/moonquake.lua")
+        let answer = try await Program.run(["meta"])
+        #expect(answer.output == String(decoding: try Data(contentsOf: file), as: UTF8.self))
+        #expect(answer.code == 0)
+    }
+
     @Test(arguments: Document.all)
     func `every script in it is well-formed`(_ document: Document) async throws {
         let folder = FileManager.default.temporaryDirectory.appending(

@@ -213,6 +213,26 @@ struct CatalogTests {
     }
 
     @Test
+    func `of runs that began in one second, the last is the one that began last`() throws {
+        try Sandbox.with { box in
+            let file = try write(box, Self.experiment("one second"))
+            let path = box.folder + "/1.json"
+            #expect(try box.moonquake("run", file, "--report", path).code == 0)
+            var later = try report(box, path)
+            let first = later.runID
+            // It would come first by its name.
+            later.runID = String(first.prefix(16)) + "000000"
+            later.startedAtSeconds += 0.001
+            try File.write(try WireJSON.line(later), to: box.state + "/runs/\(later.runID).json")
+            let last = try box.moonquake("report", "last")
+            #expect(last.output.contains(later.runID), "\(last.output)")
+            later.startedAtSeconds -= 0.002
+            try File.write(try WireJSON.line(later), to: box.state + "/runs/\(later.runID).json")
+            #expect(try box.moonquake("report", "last").output.contains(first))
+        }
+    }
+
+    @Test
     func `a torn or foreign database is told and left alone, and a run goes on without it`() throws
     {
         try Sandbox.with { box in
