@@ -77,8 +77,9 @@ let package = Package(
         .target(name: "CDatagrams"),
         .target(name: "CSockets"),
         module("Model", []),
-        module("Linux", ["ChaosModel", "CLinux", "CPacketQueue"]),
-        module("Resolver", ["ChaosModel", "CDatagrams", nioCore, nioPosix]),
+        module("Threads", ["ChaosModel"]),
+        module("Linux", ["ChaosModel", "ChaosThreads", "CLinux", "CPacketQueue"]),
+        module("Resolver", ["ChaosModel", "ChaosThreads", "CDatagrams", nioCore, nioPosix]),
         module("Targets", ["ChaosModel"]),
         module("Containers", ["ChaosModel", httpClient, nioCore]),
         module("Faults", ["ChaosModel"]),
@@ -93,7 +94,7 @@ let package = Package(
             ["ChaosModel", "ChaosSteadyState", "CMail", httpClient, nioCore, subprocess, system]
         ),
         module("Report", ["ChaosGameDay", "ChaosModel"]),
-        module("Proxy", ["ChaosModel", "CSockets", nioCore, nioHPACK]),
+        module("Proxy", ["ChaosModel", "ChaosThreads", "CSockets", nioCore, nioHPACK]),
         module("Simulation", ["ChaosModel"]),
         module("Catalog", ["ChaosModel", grdb]),
         module(
@@ -121,6 +122,7 @@ let package = Package(
                 "ChaosScript",
                 "ChaosSteadyState",
                 "ChaosTargets",
+                "ChaosThreads",
                 argumentParser,
                 nioCore,
                 nioPosix,
@@ -139,9 +141,12 @@ let package = Package(
             path: "Tests/Fixtures/queue-worker",
             swiftSettings: settings
         ),
-        tests("Queue", ["ChaosModel", "ChaosLinux", "CPacketQueue", "queue-worker"]),
+        tests(
+            "Queue",
+            ["ChaosModel", "ChaosLinux", "ChaosThreads", "CPacketQueue", "queue-worker"]
+        ),
         tests("Load", ["ChaosFaults", "ChaosLinux", "ChaosModel", "queue-worker"]),
-        tests("Linux", ["ChaosModel", "ChaosLinux", "hold-rules"]),
+        tests("Linux", ["ChaosModel", "ChaosLinux", "ChaosThreads", "hold-rules"]),
         tests("Resolver", ["ChaosModel", "ChaosResolver", "CDatagrams", nioCore, nioPosix]),
         tests(
             "ProcessFault",
@@ -180,8 +185,8 @@ let package = Package(
         tests(
             "Script",
             [
-                "ChaosEngine", "ChaosFaults", "ChaosModel", "ChaosScript", "ChaosSteadyState",
-                "LuaBridge",
+                "ChaosEngine", "ChaosFaults", "ChaosGameDay", "ChaosModel", "ChaosScript",
+                "ChaosSteadyState", "LuaBridge",
             ]
         ),
         tests(

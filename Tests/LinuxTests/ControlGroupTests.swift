@@ -1,6 +1,7 @@
 // Control groups on this machine's own hierarchies, v1 or v2, and the texts of mounts that are hard to meet at will.
 
 import ChaosModel
+import ChaosThreads
 import Foundation
 import Glibc
 import Testing

@@ -1,6 +1,7 @@
 // The host, the clock, namespaces by name, host names, tools.
 
 import ChaosModel
+import ChaosThreads
 import Glibc
 import Testing
 

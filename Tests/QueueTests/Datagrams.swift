@@ -1,6 +1,7 @@
 // Numbered datagrams from one namespace to another, each with the time when it was sent.
 
 import ChaosModel
+import ChaosThreads
 import Glibc
 import Synchronization
 

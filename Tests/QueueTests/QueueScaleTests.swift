@@ -1,6 +1,7 @@
 // What many namespaces cost, and how many packets go through one.
 
 import ChaosModel
+import ChaosThreads
 import Glibc
 import Testing
 

@@ -1,6 +1,7 @@
 // The way between an agent and its workers, on a worker that only repeats what it hears.
 
 import ChaosModel
+import ChaosThreads
 import Glibc
 import Synchronization
 import Testing

@@ -2,6 +2,7 @@
 // Swift's pool nor depend on one being free.
 
 package import ChaosModel
+import ChaosThreads
 import Glibc
 
 /// Reads lines.

@@ -2,6 +2,7 @@
 // is made once and never changed. Who waits is woken by the kernel (inotify).
 
 package import ChaosModel
+import ChaosThreads
 import Glibc
 import Synchronization
 

@@ -4,6 +4,7 @@
 
 import CLinux
 import ChaosModel
+import ChaosThreads
 import Glibc
 import Synchronization
 

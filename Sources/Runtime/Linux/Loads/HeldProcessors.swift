@@ -8,6 +8,7 @@
 
 import CLinux
 import ChaosModel
+import ChaosThreads
 import Glibc
 import Synchronization
 

@@ -3,6 +3,7 @@
 
 import CLinux
 import ChaosModel
+import ChaosThreads
 import Glibc
 import Synchronization
 

@@ -5,6 +5,7 @@
 
 import CLinux
 import ChaosModel
+import ChaosThreads
 import Glibc
 import Synchronization
 

@@ -3,6 +3,7 @@
 
 import CLinux
 package import ChaosModel
+import ChaosThreads
 import Glibc
 
 /// The worker that looks names up.

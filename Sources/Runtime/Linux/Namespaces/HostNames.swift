@@ -3,6 +3,7 @@
 // time-out the thread is left to the resolver's own limits.
 
 import ChaosModel
+import ChaosThreads
 import Glibc
 import Synchronization
 

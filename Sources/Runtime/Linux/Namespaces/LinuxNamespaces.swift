@@ -3,6 +3,7 @@
 
 import CLinux
 package import ChaosModel
+import ChaosThreads
 
 /// Ways into network namespaces.
 package enum LinuxNamespaces {

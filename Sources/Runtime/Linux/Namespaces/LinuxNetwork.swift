@@ -1,6 +1,7 @@
 // Network namespaces by the ways a target names them.
 
 package import ChaosModel
+import ChaosThreads
 import Synchronization
 
 /// Network namespaces and host names on Linux.

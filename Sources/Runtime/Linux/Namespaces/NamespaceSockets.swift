@@ -1,6 +1,7 @@
 // Sockets of one namespace, opened from anywhere: a socket stays in the namespace of the thread that opened it.
 
 package import ChaosModel
+import ChaosThreads
 import Glibc
 
 /// Opens sockets in a network namespace, which it keeps open.

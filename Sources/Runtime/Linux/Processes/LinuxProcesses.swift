@@ -2,6 +2,7 @@
 
 import CLinux
 package import ChaosModel
+import ChaosThreads
 import Glibc
 
 /// Processes and signals on Linux.

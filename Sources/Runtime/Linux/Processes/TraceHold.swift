@@ -5,6 +5,7 @@
 
 import CLinux
 import ChaosModel
+import ChaosThreads
 import Dispatch
 import Glibc
 import Synchronization

@@ -2,6 +2,7 @@
 
 import CPacketQueue
 import ChaosModel
+import ChaosThreads
 import Dispatch
 import Glibc
 import Synchronization

@@ -2,6 +2,7 @@
 // the worker's, so that they end together.
 
 package import ChaosModel
+import ChaosThreads
 
 /// What the agent asks of the worker.
 package enum RequestCall: Sendable, Codable {

@@ -2,6 +2,7 @@
 // workers must be started by a thread that lives as long as the agent; none of Swift's pool promises that.
 
 import ChaosModel
+import ChaosThreads
 import Dispatch
 import Synchronization
 

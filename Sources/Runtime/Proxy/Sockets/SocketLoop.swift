@@ -6,6 +6,7 @@
 
 import CSockets
 import ChaosModel
+import ChaosThreads
 import Glibc
 import NIOCore
 import Synchronization
@@ -25,21 +26,7 @@ final class SocketLoop: Sendable {
         mark: UInt32?
     ) throws(KernelError) -> SocketLoop {
         let loop = try SocketLoop(counters, upstream, mark)
-        var thread = pthread_t()
-        let code = pthread_create(
-            &thread,
-            nil,
-            { argument in
-                guard let argument else { return nil }
-                Unmanaged<SocketLoop>.fromOpaque(argument).takeRetainedValue().run()
-                return nil
-            },
-            Unmanaged.passRetained(loop).toOpaque()
-        )
-        guard code == 0 else {
-            throw KernelError(.failed, "start a thread", String(cString: strerror(code)))
-        }
-        pthread_detach(thread)
+        try OwnThread.start { loop.run() }
         return loop
     }
 

@@ -6,6 +6,7 @@
 
 import CDatagrams
 import ChaosModel
+import ChaosThreads
 import Glibc
 import Synchronization
 
@@ -20,21 +21,7 @@ final class DatagramLoop: Sendable {
     /// Starts the loop on a thread of its own, for as long as the process lives.
     static func start() throws(KernelError) -> DatagramLoop {
         let loop = try DatagramLoop()
-        var thread = pthread_t()
-        let code = pthread_create(
-            &thread,
-            nil,
-            { argument in
-                guard let argument else { return nil }
-                Unmanaged<DatagramLoop>.fromOpaque(argument).takeRetainedValue().run()
-                return nil
-            },
-            Unmanaged.passRetained(loop).toOpaque()
-        )
-        guard code == 0 else {
-            throw KernelError(.failed, "start a thread", String(cString: strerror(code)))
-        }
-        pthread_detach(thread)
+        try OwnThread.start { loop.run() }
         return loop
     }
 

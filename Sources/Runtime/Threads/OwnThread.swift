@@ -1,12 +1,13 @@
-// Threads of our own: for calls that block, which must not hold a thread of Swift's pool, and for calls that
-// change the thread itself (setns), after which no other code may ever run on it.
+// Threads of our own: for calls that block, which must not hold a thread of Swift's pool, for loops that never end, and
+// for calls that change the thread itself (setns), after which no other code may ever run on it. A new thread is in the
+// network namespace of the one that starts it.
 
-import ChaosModel
+package import ChaosModel
 import Glibc
 import Synchronization
 
 /// Starts threads that end with their work.
-enum OwnThread {
+package enum OwnThread {
     private final class Work: Sendable {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
@@ -17,13 +18,13 @@ enum OwnThread {
     }
 
     /// Runs `body` on a thread of its own and does not wait.
-    static func start(_ body: @escaping @Sendable () -> Void) throws(KernelError) {
+    package static func start(_ body: @escaping @Sendable () -> Void) throws(KernelError) {
         let thread = try create(body)
         pthread_detach(thread)
     }
 
     /// Runs `body` on a thread of its own and waits, blocking the caller.
-    static func run<Value: Sendable>(
+    package static func run<Value: Sendable>(
         _ body: @escaping @Sendable () throws(KernelError) -> Value
     ) throws(KernelError) -> Value {
         let answer = Answer<Value>()
@@ -39,7 +40,7 @@ enum OwnThread {
     }
 
     /// Runs `body` on a thread of its own and waits without holding the caller's thread.
-    static func value<Value: Sendable>(
+    package static func value<Value: Sendable>(
         _ body: @escaping @Sendable () throws(KernelError) -> Value
     ) async throws(KernelError) -> Value {
         let result = await withCheckedContinuation { continuation in
@@ -69,7 +70,7 @@ enum OwnThread {
         )
         guard code == 0 else {
             work.release()
-            throw .system(code, "start a thread")
+            throw KernelError(.failed, "start a thread", String(cString: strerror(code)))
         }
         return thread
     }
