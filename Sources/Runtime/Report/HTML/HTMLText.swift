@@ -4,21 +4,7 @@
 /// Texts of a page.
 enum HTMLText {
     /// The text fit for an element or a quoted attribute.
-    static func escape(_ text: String) -> String {
-        // By scalars: a mark that combines with a quote must not hide it.
-        var escaped = ""
-        for scalar in text.harmless.unicodeScalars {
-            switch scalar {
-            case "&": escaped += "&amp;"
-            case "<": escaped += "&lt;"
-            case ">": escaped += "&gt;"
-            case "\"": escaped += "&quot;"
-            case "'": escaped += "&#39;"
-            default: escaped.unicodeScalars.append(scalar)
-            }
-        }
-        return escaped
-    }
+    static func escape(_ text: String) -> String { text.escapedForMarkup(["'": "&#39;"]) }
 
     /// A whole page: no script and no request, which its policy enforces.
     static func page(_ title: String, _ sections: [String]) -> String {
