@@ -83,6 +83,63 @@ struct `The page in a browser` {
         }
     }
 
+    /// A page with its policy taken off, and a script that lists the texts of its charts which reach over an edge.
+    private func measuring(_ page: String) -> String {
+        let policy = /<meta http-equiv="Content-Security-Policy"[^>]*>/
+        let script = """
+            <script>
+              for (const text of document.querySelectorAll("svg text")) {
+                const box = text.getBBox(), edge = text.ownerSVGElement.viewBox.baseVal;
+                const isCut = box.x < 0 || box.y < 0 || box.x + box.width > edge.width || box.y + box.height > edge.height;
+                const line = document.createElement("pre");
+                line.textContent = (isCut ? "cut " : "whole ") + JSON.stringify([text.textContent, box.x, box.x + box.width]);
+                document.body.append(line);
+              }
+            </script>
+            """
+        return page.replacing(policy, with: "").replacing("</body>", with: script + "</body>")
+    }
+
+    @Test
+    func `no text of a chart reaches over its edge, whatever its length and wherever it stands`()
+        async throws
+    {
+        var pages = [HTMLReport(SampleReport.make()).text, GameDayHTML(SampleDay.make()).text]
+        // The last tick of an axis stands at its end, here as "6m40s" and as "2h46m40s".
+        for length in [400_000.0, 10_000_000] {
+            var report = SampleReport.make()
+            report.phases = [RunReport.PhaseRecord(phase: .monitoring, startedMs: 0)]
+            report.phases[0].endedMs = length
+            report.endedAt = Timestamp.iso8601(report.startedAtSeconds + length / 1000)
+            report.metrics[0].samples = (0...10).map { index in
+                RunReport.Point(atMs: length / 10 * Double(index), value: 12_345.678, note: nil)
+            }
+            pages.append(HTMLReport(report).text)
+        }
+        let names =
+            SampleReport.hostile + [
+                "short", String(repeating: "W", count: 60), String(repeating: "遅", count: 60),
+            ]
+        for name in names {
+            var day = SampleDay.make()
+            let start = try #require(day.timeline.first?.at)
+            // Bars early, late, long and short.
+            let spans = [(0.0, 20.0), (10, 390), (380, 400), (150, 250), (0, 400), (240, 400)]
+            for (index, span) in spans.enumerated() {
+                day.experiments[index].title = name
+                day.experiments[index].startedAt = Timestamp.iso8601(start + span.0)
+                day.experiments[index].endedAt = Timestamp.iso8601(start + span.1)
+            }
+            pages.append(GameDayHTML(day).text)
+        }
+        for page in pages {
+            let document = try await open(measuring(page), dark: false).document
+            #expect(document.matches(of: /<pre>whole/).count > 5)
+            let cut = document.matches(of: /<pre>(cut .*?)<\/pre>/).map(\.1)
+            #expect(cut.isEmpty, "\(cut)")
+        }
+    }
+
     @Test(arguments: [
         ("report", HTMLReport(SampleReport.make()).text),
         ("day", GameDayHTML(SampleDay.make(), links: ["run-1": "day.runs/run-1.html"]).text),

@@ -91,18 +91,15 @@ struct MetricChart {
         var parts = ""
         for tick in y.ticks(4) {
             let place = y.place(tick).coordinate
-            let name = HTMLText.escape(metric.unit.spelled(tick))
+            let name = ChartLabel(metric.unit.spelled(tick))
             parts +=
                 "<line class=\"grid\" x1=\"\(Self.left)\" x2=\"\(Self.right)\" y1=\"\(place)\" y2=\"\(place)\"/>\n"
-            parts +=
-                "<text x=\"\(Self.left - 8)\" y=\"\(place)\" dy=\"4\" text-anchor=\"end\">\(name)</text>\n"
+            parts += name.before(Self.left - 8, y: y.place(tick) + 4)
         }
         let seconds = ChartScale(values: 0...report.lengthMs / 1000, places: x.places)
         for tick in seconds.ticks(8) {
-            let place = seconds.place(tick).coordinate
-            let name = Duration.seconds(tick).spelled
-            parts +=
-                "<text x=\"\(place)\" y=\"\(Self.bottom + 18)\" text-anchor=\"middle\">\(name)</text>\n"
+            let name = ChartLabel(Duration.seconds(tick).spelled)
+            parts += name.below(seconds.place(tick), y: Self.bottom + 18)
         }
         return parts
     }

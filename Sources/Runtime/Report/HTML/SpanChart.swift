@@ -57,9 +57,8 @@ struct SpanChart {
         }
         for (index, span) in bars.enumerated() { parts += bar(span, y: 38 + Double(index) * 24) }
         for tick in ChartScale(values: 0...lengthMs / 1000, places: x.places).ticks(8) {
-            let place = x.place(tick * 1000).coordinate
-            parts +=
-                "<text x=\"\(place)\" y=\"\(height - 4)\" text-anchor=\"middle\">\(Duration.seconds(tick).spelled)</text>\n"
+            let name = ChartLabel(Duration.seconds(tick).spelled)
+            parts += name.below(x.place(tick * 1000), y: height - 4)
         }
         return "<svg class=\"timeline\" viewBox=\"0 0 1000 \(height)\" role=\"img\" "
             + "aria-label=\"\(description)\">\n\(parts)</svg>\n"
@@ -69,15 +68,12 @@ struct SpanChart {
         let from = x.place(span.from)
         let to = max(from + 3, x.place(span.to))
         let text = span.name
-        let name = HTMLText.escape(text.count > 60 ? String(text.prefix(59)) + "…" : text)
-        // Beside the bar where there is room, else before it.
-        let isLate = to > 620
-        let place = isLate ? from - 6 : to + 6
+        let name = ChartLabel(text.count > 60 ? String(text.prefix(59)) + "…" : text)
         let tone = span.tone.map { " \($0)" } ?? ""
         return
             "<rect class=\"bar\(tone)\" x=\"\(from.coordinate)\" y=\"\(y)\" width=\"\((to - from).coordinate)\" height=\"16\" rx=\"3\">"
             + "<title>\(HTMLText.escape(span.title))</title></rect>\n"
-            + "<text class=\"named\" x=\"\(place.coordinate)\" y=\"\(y + 12)\" text-anchor=\"\(isLate ? "end" : "start")\">\(name)</text>\n"
+            + name.beside(from...to, y: y + 12, kind: "named")
     }
 }
 
