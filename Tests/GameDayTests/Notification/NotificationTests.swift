@@ -91,7 +91,8 @@ struct NotificationTests {
         _ = try await quick.next()
         let records = await notifications.settle(within: .milliseconds(500))
         #expect(began.duration(to: .now) < .seconds(8))
-        #expect(records.contains { $0.failure == nil })
+        #expect(records.map(\.failure) == ["no answer by the end of the day", nil])
+        #expect(records.map(\.attempts) == [1, 1])
     }
 
     @Test

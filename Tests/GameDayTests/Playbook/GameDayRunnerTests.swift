@@ -135,4 +135,34 @@ struct GameDayRunnerTests {
         #expect(report.experiments[1].reason == "the GameDay's function did not run it")
         #expect(!report.passed)
     }
+
+    @Test
+    func `notices go out before the start, at each gate, on an abort and at the end`() async throws
+    {
+        var day = SimulatedDay(["a": .held, "b": .aborted, "c": .held])
+        day.definition.approval = ApprovalRule(scope: .each, approvers: 1, timeoutMs: 60_000)
+        let log = DayLog()
+        day.senders = [("log", LoggingSender(log: log))]
+        day.answers.onOpen { [answers = day.answers] gate in answers.answer(gate, "ada") }
+        let report = try await day.run()
+        #expect(
+            log.all == ["tell starting", "tell gate", "tell gate", "tell aborted", "tell ended"]
+        )
+        #expect(report.notifications.map(\.kind) == [.starting, .gate, .gate, .aborted, .ended])
+        #expect(report.notifications.allSatisfy { $0.failure == nil && $0.attempts == 1 })
+    }
+
+    @Test
+    func `there is a pause between two experiments, and none before the first`() async throws {
+        var day = SimulatedDay(["a": .held, "b": .held])
+        day.definition.pauseMs = 120
+        let began = ContinuousClock.now
+        let runner = try await day.runner()
+        async let ended = runner.run()
+        while !day.log.all.contains("run a") { await Task.yield() }
+        let first = began.duration(to: .now)
+        while !day.log.all.contains("run b") { await Task.yield() }
+        #expect(began.duration(to: .now) - first >= .milliseconds(100))
+        #expect(await ended.passed)
+    }
 }

@@ -187,6 +187,13 @@ final class Answers: ApprovalPort {
     }
 }
 
+/// Tells the day's own log.
+struct LoggingSender: NoticeSender {
+    let log: DayLog
+
+    func send(_ notice: Notice) async throws { log.append("tell \(notice.kind.rawValue)") }
+}
+
 /// Keeps the last state in memory.
 final class MemoryStore: DayStore {
     private let kept = Mutex<GameDayReport?>(nil)
@@ -221,6 +228,7 @@ struct SimulatedDay {
     let experiments: ScriptedExperiments
     var health: ScriptedHealth?
     var body: (any DayBody)?
+    var senders: [(name: String, sender: any NoticeSender)] = []
 
     init(_ ends: KeyValuePairs<String, ScriptedExperiments.End>) {
         definition = GameDayDefinition(
@@ -246,7 +254,7 @@ struct SimulatedDay {
                 experiments: experiments,
                 health: health,
                 approvals: answers,
-                notifications: Notifications([Notifier](), time: SystemTime()),
+                notifications: Notifications(senders, time: SystemTime()),
                 store: store,
                 observer: SilentObserver(),
                 time: SystemTime()

@@ -44,6 +44,7 @@ package actor Notifications {
     private let lines: [(name: String, sender: any NoticeSender)]
     private let time: any TimePort
     private var tails: [Int: Task<Void, Never>] = [:]
+    /// One for each notice and notifier, from the moment when there is something to tell.
     private var records: [NoticeRecord] = []
 
     /// Makes the notifiers of a day.
@@ -56,10 +57,19 @@ package actor Notifications {
     package func tell(_ notice: Notice) {
         for (index, line) in lines.enumerated() {
             let earlier = tails[index]
+            let record = records.count
+            records.append(
+                NoticeRecord(
+                    notifier: line.name,
+                    kind: notice.kind,
+                    attempts: 0,
+                    failure: "its turn did not come: the notices before it took too long",
+                    at: time.secondsSince1970
+                )
+            )
             tails[index] = Task {
                 await earlier?.value
-                let record = await self.send(notice, along: line)
-                self.records.append(record)
+                await self.send(notice, by: line.sender, record)
             }
         }
     }
@@ -78,40 +88,26 @@ package actor Notifications {
         return records
     }
 
-    private func send(
-        _ notice: Notice,
-        along line: (name: String, sender: any NoticeSender)
-    ) async -> NoticeRecord {
-        var failure = ""
+    private func send(_ notice: Notice, by sender: any NoticeSender, _ record: Int) async {
         for attempt in 1...Self.attempts {
+            guard !Task.isCancelled else { return }
+            note(record, attempt, "no answer by the end of the day")
             do {
-                try await Self.limited(to: Self.patience, time) {
-                    try await line.sender.send(notice)
-                }
-                return record(notice, line.name, attempt, nil)
+                try await Self.limited(to: Self.patience, time) { try await sender.send(notice) }
+                return note(record, attempt, nil)
             } catch {
-                failure = "\(error)"
+                guard !Task.isCancelled else { return }
+                note(record, attempt, "\(error)")
             }
-            guard attempt < Self.attempts,
-                (try? await time.sleep(for: .seconds(1 << (attempt - 1)))) != nil
-            else { return record(notice, line.name, attempt, failure) }
+            guard attempt < Self.attempts else { return }
+            try? await time.sleep(for: .seconds(1 << (attempt - 1)))
         }
-        return record(notice, line.name, Self.attempts, failure)
     }
 
-    private func record(
-        _ notice: Notice,
-        _ name: String,
-        _ attempts: Int,
-        _ failure: String?
-    ) -> NoticeRecord {
-        NoticeRecord(
-            notifier: name,
-            kind: notice.kind,
-            attempts: attempts,
-            failure: failure,
-            at: time.secondsSince1970
-        )
+    private func note(_ record: Int, _ attempts: Int, _ failure: String?) {
+        records[record].attempts = attempts
+        records[record].failure = failure
+        records[record].at = time.secondsSince1970
     }
 
     private static func limited(
