@@ -21,10 +21,10 @@ struct PlaybookTests {
                 "--report",
                 report
             )
-            try approve(day, in: box)
+            try box.approve(day)
             let code = try day.ended(within: .seconds(240))
             #expect(code == 0, "\(day.output)\(day.errors)")
-            let result = try gameDay(report)
+            let result = try box.gameDay(report)
             #expect(result.passed)
             #expect(result.experiments.map(\.outcome) == Array(repeating: .held, count: 5))
             #expect(result.gates.map(\.outcome) == ["approved"])
@@ -53,7 +53,7 @@ struct PlaybookTests {
             let more = ([report] + files).flatMap { ["--report", $0] }
             let ended = try box.moonquake(["gameday", "run", file] + more)
             #expect(ended.code == 1, "\(ended.output)\(ended.errors)")
-            let result = try gameDay(report)
+            let result = try box.gameDay(report)
             #expect(result.experiments.map(\.outcome) == [.held, .deviated, .held, .held, .held])
             try expectLinks(to: result, in: box)
             let again = try box.moonquake("report", result.gameDayID)
@@ -79,7 +79,7 @@ struct PlaybookTests {
             let report = box.folder + "/day.json"
             let ended = try box.moonquake("gameday", "run", file, "--report", report)
             #expect(ended.code == 3, "\(ended.output)\(ended.errors)")
-            let result = try gameDay(report)
+            let result = try box.gameDay(report)
             #expect(result.status == .halted)
             #expect(
                 result.experiments.map(\.outcome) == [.held, .held, .aborted, .skipped, .skipped]
@@ -108,7 +108,9 @@ struct PlaybookTests {
             #expect(ended.code == 1, "\(ended.output)\(ended.errors)")
             #expect(!ended.errors.contains("experiment \"slow\" begins"))
             #expect(ended.errors.contains("experiment \"long\" begins"))
-            #expect(try gameDay(report).experiments.map(\.outcome) == [.held, .deviated, .held])
+            #expect(
+                try box.gameDay(report).experiments.map(\.outcome) == [.held, .deviated, .held]
+            )
 
             let again = try box.moonquake("gameday", "run", "--resume", file)
             #expect(again.code == 2)
@@ -147,10 +149,126 @@ struct PlaybookTests {
             #expect(isHeld, "\(other.errors)")
             let report = box.folder + "/day.json"
             let ended = try box.moonquake("gameday", "run", file, "--report", report)
-            #expect(ended.code != 0)
-            let first = try gameDay(report).experiments[0]
-            #expect(first.outcome != .held, "\(ended.output)")
+            #expect(ended.code == 2, "\(ended.output)\(ended.errors)")
+            let first = try box.gameDay(report).experiments[0]
+            #expect(first.outcome == .failed, "\(ended.output)")
             #expect(try other.ended(within: .seconds(60)) == 1)
+            let named = first.reason.firstMatch(of: /is held by run ([0-9a-f-]+):/)
+            let holder = try #require(named?.1, "\(first.reason)")
+            let text = try #require(File.text("\(box.state)/runs/\(holder).json"))
+            #expect(try WireJSON.value(RunReport.self, from: text).definition.name == "long")
+        }
+    }
+
+    @Test
+    func `killed with -9 at a gate, --resume asks again, and an answer given meanwhile counts`()
+        throws
+    {
+        try Sandbox.with { box in
+            let file = try box.harmlessDay("approval = \"day\", approvers = 2")
+            let day = try box.begin("gameday", "run", file)
+            #expect(eventually { day.errors.contains("moonquake approve") }, "\(day.errors)")
+            #expect(try box.moonquake("approve", environment: box.person("ada")).code == 0)
+            day.signal(SIGKILL)
+            let report = box.folder + "/day.json"
+            let again = try box.begin("gameday", "run", "--resume", file, "--report", report)
+            #expect(eventually { again.errors.contains("moonquake approve") }, "\(again.errors)")
+            #expect(try box.moonquake("approve", environment: box.person("grace")).code == 0)
+            #expect(try again.ended(within: .seconds(30)) == 0, "\(again.errors)")
+            let gates = try box.gameDay(report).gates
+            #expect(gates.map(\.outcome) == ["approved"])
+            #expect(gates[0].answers.map(\.who).sorted() == ["ada", "grace"])
+        }
+    }
+
+    @Test
+    func `one person who approves twice is one, and the audit trail says who, when and what`()
+        throws
+    {
+        try Sandbox.with { box in
+            let file = try box.harmlessDay("approval = \"each\", approvers = 2")
+            let report = box.folder + "/day.json"
+            let day = try box.begin("gameday", "run", file, "--report", report)
+            for gate in 1...2 {
+                #expect(eventually { day.errors.contains("-gate\(gate)") }, "\(day.errors)")
+                let yes = ["approve", "--comment", "seen \(gate)"]
+                #expect(try box.moonquake(yes, environment: box.person("ada")).code == 0)
+                let twice = try box.moonquake(yes, environment: box.person("ada"))
+                #expect(twice.code == 2 && twice.errors.contains("ada has answered already"))
+                #expect(!day.errors.contains("experiment \"\(gate == 1 ? "one" : "two")\" was"))
+                #expect(try box.moonquake(yes, environment: box.person("grace")).code == 0)
+            }
+            #expect(try day.ended(within: .seconds(30)) == 0, "\(day.errors)")
+            let result = try box.gameDay(report)
+            #expect(
+                result.gates.map(\.gate.subject) == ["experiment \"one\"", "experiment \"two\""]
+            )
+            for (index, record) in result.gates.enumerated() {
+                #expect(record.answers.map(\.who).sorted() == ["ada", "grace"])
+                #expect(record.answers.allSatisfy { $0.comment == "seen \(index + 1)" })
+                #expect(record.answers.allSatisfy { $0.planDigest == result.planDigest })
+                #expect(
+                    record.answers.allSatisfy {
+                        ($0.at - record.gate.openedAt >= 0) && $0.at <= record.decidedAt
+                    }
+                )
+            }
+        }
+    }
+
+    @Test
+    func `a webhook that hangs delays neither the abort nor the revert, and the report says so`()
+        throws
+    {
+        try Sandbox.with { box in
+            let site = try Site(box)
+            let port = try box.freePorts(1)
+            // It accepts and never answers.
+            let hang = """
+                import socket, time
+                s = socket.create_server(("127.0.0.1", \(port)))
+                print("ready", flush=True)
+                kept = []
+                while True: kept.append(s.accept())
+                """
+            let silent = try box.start(["python3", "-c", hang])
+            #expect(eventually { silent.output.contains("ready") }, "\(silent.errors)")
+            let told = box.folder + "/told"
+            let file = try site.gameDay(
+                experiments: ["abort", "slow"],
+                """
+                notify = {
+                  notify.webhook "http://127.0.0.1:\(port)/",
+                  notify.command { run = { "/bin/dd", "status=none", "oflag=append", "conv=notrunc", "of=\(told)" } },
+                }
+                """
+            )
+            let report = box.folder + "/day.json"
+            let arguments = ["gameday", "run", file, "--report", report]
+            let ended = try box.moonquake(arguments, within: .seconds(120))
+            #expect(ended.code == 3, "\(ended.output)\(ended.errors)")
+            #expect(ended.took < .seconds(90), "it waits 40 seconds for notices, at most")
+            let day = try box.gameDay(report)
+            let began = try #require(day.timeline.first?.at)
+            let baseline = try #require(day.timeline.first { $0.runID != nil }?.at)
+            #expect(baseline - began < 2, "the day waited for who is told that it begins")
+            let stop = try #require(day.timeline.first { $0.kind == "stop" }?.at)
+            let reverted = try #require(day.timeline.first { $0.kind == "reverted" }?.at)
+            print("a hanging webhook: reverted \(Int((reverted - stop) * 1000)) ms after the abort")
+            #expect(reverted - stop < 1)
+            #expect(try box.hasNoTableOfOurs(site.near))
+
+            let kinds: [Notice.Kind] = [.starting, .aborted, .ended]
+            let hung = day.notifications.filter { $0.notifier.contains("webhook") }
+            #expect(hung.map(\.kind) == kinds)
+            #expect(hung.map(\.attempts).first == 3)
+            #expect(hung.allSatisfy { $0.failure != nil }, "\(hung)")
+            let commands = day.notifications.filter { !$0.notifier.contains("webhook") }
+            #expect(commands.map(\.kind) == kinds && commands.allSatisfy { $0.failure == nil })
+            let lines = try #require(File.text(told)).split(separator: "\n")
+            let notices = try lines.map { try WireJSON.value(Notice.self, from: String($0)) }
+            #expect(notices.map(\.kind) == kinds)
+            #expect(notices[1].text.contains("experiment \"abort\" aborted: "))
         }
     }
 
@@ -204,7 +322,7 @@ struct PlaybookTests {
                 "slow",
                 fault: "fault.network.latency { delay = \"9s\", \(site.target) }"
             )
-            try approve(day, in: box)
+            try box.approve(day)
             #expect(try day.ended(within: .seconds(30)) == 2)
             #expect(day.output.contains("has changed since the day began"))
             #expect(File.names(in: box.state + "/runs").isEmpty)
@@ -225,32 +343,6 @@ struct PlaybookTests {
         }
     }
 
-    @Test
-    func `the daemon runs what is due and a restart does not run it twice`() throws {
-        try Sandbox.with { box in
-            let experiment = "inject(fault.noop { target = target.host {} })"
-            _ = try box.write("nothing.lua", experiment)
-            let file = try box.write(
-                "daily.lua",
-                "gameday \"often\" { experiments = { \"nothing\" }, schedule = { every = \"2s\" } }"
-            )
-            #expect(try box.moonquake("gameday", "schedule", file).code == 0)
-            let daemon = try box.begin("gameday", "daemon")
-            let isStarted = eventually(within: .seconds(60)) {
-                File.names(in: box.state + "/gamedays").count >= 1
-            }
-            #expect(isStarted, "\(daemon.errors)")
-            daemon.signal(SIGTERM)
-            #expect(try daemon.ended() == 0, "\(daemon.errors)")
-            let next = try box.moonquake("gameday", "next")
-            #expect(next.output.contains("last: "), "\(next.output)")
-            #expect(try box.moonquake("gameday", "unschedule", file).code == 0)
-            #expect(
-                try box.moonquake("gameday", "next").output.contains("no GameDay is registered")
-            )
-        }
-    }
-
     // MARK: Steps
 
     /// Each report of a day links to those of its experiments, which are there.
@@ -265,83 +357,5 @@ struct PlaybookTests {
         }
         let suite = File.text("\(box.folder)/day.xml") ?? ""
         #expect(suite.contains("tests=\"6\" failures=\"2\" errors=\"0\" skipped=\"0\""))
-    }
-
-    private func approve(_ day: Program, in box: Sandbox) throws {
-        let isAsked = eventually(within: .seconds(60)) { day.errors.contains("moonquake approve") }
-        try #require(isAsked, "\(day.output)\(day.errors)")
-        let yes = try box.moonquake("approve", "--comment", "go")
-        #expect(yes.code == 0, "\(yes.errors)")
-    }
-
-    private func gameDay(_ path: String) throws -> GameDayReport {
-        try WireJSON.value(GameDayReport.self, from: try #require(File.text(path)))
-    }
-}
-
-/// A web server in a namespace, and experiments on the way to it.
-private struct Site {
-    let box: Sandbox
-    let near: String
-
-    init(_ box: Sandbox) throws {
-        self.box = box
-        let (near, far) = try box.network()
-        self.near = near
-        let configuration = try box.write(
-            "nginx.conf",
-            """
-            daemon off; master_process off; pid \(box.folder)/nginx.pid; error_log stderr crit;
-            events { worker_connections 512; }
-            http {
-                access_log off; client_body_temp_path \(box.folder)/b; proxy_temp_path \(box.folder)/p;
-                fastcgi_temp_path \(box.folder)/f; uwsgi_temp_path \(box.folder)/u; scgi_temp_path \(box.folder)/s;
-                server { listen 10.98.0.2:8080; location / { return 200 "ok"; } }
-            }
-            """
-        )
-        try box.start(
-            ["/usr/sbin/nginx", "-p", box.folder, "-e", "stderr", "-c", configuration],
-            in: far
-        )
-        try write("slow", fault: "fault.network.latency { delay = \"5ms\", \(target) }")
-        try write("slower", fault: "fault.network.latency { delay = \"9ms\", \(target) }")
-        try write("thrice", fault: "fault.network.duplicate { percent = \"30%\", \(target) }")
-        try write("twice", fault: "fault.network.duplicate { percent = \"20%\", \(target) }")
-        try write("cut", fault: "fault.network.partition { \(target) }")
-        try write("long", fault: "fault.network.partition { \(target) }", wait: "6s")
-        try write("abort", fault: "fault.network.partition { \(target) }", abortAbove: "50%")
-    }
-
-    var target: String { "target = target.netns { name = \"\(near)\" }, to = \"10.98.0.2\"" }
-
-    func write(
-        _ name: String,
-        fault: String,
-        wait: String = "2s",
-        abortAbove: String? = nil
-    ) throws {
-        let abort = abortAbove.map { ", abort_above = \"\($0)\"" } ?? ""
-        _ = try box.write(
-            "\(name).lua",
-            """
-            experiment "\(name)" {
-              steady_state = { every = "200ms", warmup = "1s", recovery = "20s", metrics = {
-                error_rate = metric.http {
-                  url = "http://10.98.0.2:8080/", netns = "\(near)", rate = "20/s", timeout = "300ms", window = "1s",
-                  below = "10%"\(abort),
-                } } },
-              run = function() inject(\(fault)) wait "\(wait)" end,
-            }
-            """
-        )
-    }
-
-    func gameDay(experiments: [String], _ rest: String = "") throws -> String {
-        let names = experiments.map { "\"\($0)\"" }.joined(separator: ", ")
-        return try box.write(
-            "gameday.lua",
-            "gameday \"the site\" { experiments = { \(names) }, \(rest) }"
-        )
     }
 }

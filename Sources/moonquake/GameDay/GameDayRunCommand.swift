@@ -48,7 +48,9 @@ struct GameDayRunCommand: AsyncParsableCommand {
         let day = try await GameDayFile(path: file, script: script).load()
         let experiments = try GameDayExperiments(day: day, state: state, script: script, json: json)
         let plan = try await plan(day, experiments)
-        try GameDayLock(of: file, stateDirectory: state.path).take()
+        try ProcessLock.gameDay(file, stateDirectory: state.path).take { holder in
+            "this GameDay runs already\(holder): wait for its end, or stop it"
+        }
         let store = GameDayStore(stateDirectory: state.path)
         let earlier = try resume ? store.unfinished(of: day.definition, plan: plan) : nil
         let observer = GameDayProgress(json: json)
@@ -61,7 +63,10 @@ struct GameDayRunCommand: AsyncParsableCommand {
             surroundings: DaySurroundings(
                 experiments: experiments,
                 health: await experiments.healthCheck(of: day.definition),
-                approvals: TerminalApprovals(LinuxApprovals(stateDirectory: state.path)),
+                approvals: TerminalApprovals(
+                    LinuxApprovals(stateDirectory: state.path),
+                    observer
+                ),
                 notifications: Notifications(day.definition.notifiers, time: LinuxTime()),
                 store: store,
                 observer: observer,

@@ -7,30 +7,48 @@ import Glibc
 /// Gates that are also asked on the terminal, where there is one.
 struct TerminalApprovals: ApprovalPort {
     private let files: LinuxApprovals
+    private let progress: GameDayProgress
 
-    init(_ files: LinuxApprovals) { self.files = files }
+    init(_ files: LinuxApprovals, _ progress: GameDayProgress) {
+        self.files = files
+        self.progress = progress
+    }
 
     func open(_ gate: Gate) throws(KernelError) {
         try files.open(gate)
         guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else { return }
-        Console.write(
-            "approve \(gate.subject)? (plan \(gate.planDigest.prefix(19))…) yes or no, and a comment if you like: ",
-            to: STDERR_FILENO
+        try ask(gate)
+    }
+
+    private func ask(_ gate: Gate) throws(KernelError) {
+        try Terminal.nextLine { line in take(line, as: gate) }
+        progress.ask(
+            "approve \(gate.subject.escapedForDisplay)? (plan \(gate.planDigest.prefix(19))…)",
+            "yes or no, and a comment if you like: "
         )
-        let files = files
-        Terminal.nextLine { line in
-            let words = line.split(separator: " ", maxSplits: 1).map(String.init)
-            let approves = ["y", "yes"].contains(words.first?.lowercased() ?? "")
-            do throws(KernelError) {
-                try files.answer(
-                    gate,
-                    approves: approves,
-                    comment: words.count > 1 ? words[1] : nil,
-                    at: LinuxTime().secondsSince1970
-                )
-            } catch {
-                Console.error("\(error)")
+    }
+
+    /// What is neither yes nor no is no answer: the question is put again.
+    private func take(_ line: String?, as gate: Gate) {
+        progress.endQuestion(isLineEnded: line != nil)
+        guard let line else {
+            progress.say("no answer here; it can still come from: moonquake approve \(gate.id)")
+            return
+        }
+        let words = line.split(separator: " ", maxSplits: 1).map(String.init)
+        let answers = ["y": true, "yes": true, "n": false, "no": false]
+        do throws(KernelError) {
+            guard let approves = answers[words.first?.lowercased() ?? ""] else {
+                return try ask(gate)
             }
+            try files.answer(
+                gate,
+                approves: approves,
+                comment: words.count > 1 ? words[1] : nil,
+                at: LinuxTime().secondsSince1970
+            )
+        } catch {
+            progress.say("\(error)")
         }
     }
 
@@ -40,5 +58,9 @@ struct TerminalApprovals: ApprovalPort {
         try files.changes(of: gate)
     }
 
-    func close(_ gate: Gate) throws(KernelError) { try files.close(gate) }
+    func close(_ gate: Gate) throws(KernelError) {
+        Terminal.forget()
+        progress.endQuestion(isLineEnded: false)
+        try files.close(gate)
+    }
 }

@@ -20,6 +20,8 @@ package struct LinuxApprovals: ApprovalPort {
         } catch {
             throw KernelError(.failed, operation, error.description)
         }
+        // One of that name is of the same day, which was cut off at it; the answers that it has got count.
+        try close(gate)
         try write(gate, to: gateFile(gate.id), operation)
     }
 

@@ -1,24 +1,29 @@
-// One GameDay of a file at a time: a POSIX record lock, which the kernel drops when its process dies (fcntl(2)), and
+// What one process at a time may do: a POSIX record lock, which the kernel drops when its process dies (fcntl(2)), and
 // which can be asked for without being taken.
 
 import ChaosLinux
 import ChaosModel
 import Glibc
 
-/// The lock of the GameDay that a file defines.
-struct GameDayLock {
+/// A lock that one process has, and by which others know of it.
+struct ProcessLock {
     private let path: String
 
-    /// Makes the lock of a file, named by its whole path.
-    init(of file: String, stateDirectory: String) {
+    /// The lock of the one GameDay of a file that runs.
+    static func gameDay(_ file: String, stateDirectory: String) -> ProcessLock {
         let name = SHA256.hexDigest(of: RegisteredGameDays.wholePath(file).utf8).prefix(16)
-        path = "\(stateDirectory)/gamedays/.\(name).lock"
+        return ProcessLock(path: "\(stateDirectory)/gamedays/.\(name).lock")
+    }
+
+    /// The lock of the one process that starts registered GameDays.
+    static func schedules(stateDirectory: String) -> ProcessLock {
+        ProcessLock(path: "\(stateDirectory)/schedules/.lock")
     }
 
     /// Takes it until this process ends.
     ///
-    /// - Throws: who has it, or why it cannot be taken.
-    func take() throws {
+    /// - Throws: `refusal`, made from who has it (` (process 12)`), or why it cannot be taken.
+    func take(_ refusal: (String) -> String) throws {
         try LinuxJournals.makeFolder(String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]))
         let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         var range = Self.range
@@ -29,11 +34,7 @@ struct GameDayLock {
         let isHeld = errno == EACCES || errno == EAGAIN
         defer { close(file) }
         guard isHeld else { throw failure }
-        let holder = self.holder.map { " (process \($0))" } ?? ""
-        throw CommandFailure(
-            .definition,
-            "this GameDay runs already\(holder): wait for its end, or stop it"
-        )
+        throw CommandFailure(.definition, refusal(holder.map { " (process \($0))" } ?? ""))
     }
 
     /// The process that has it; nil when nobody else has.
