@@ -12,6 +12,8 @@ func luaCallHost(
     _ stack: OpaquePointer?,
     _ function: UnsafeMutableRawPointer?
 ) -> Int32 {
+    // The pointers are those that this bridge gave to C, which hands them back as they are: without them, or without the
+    // state that owns this very call, memory is not what it was, and an error raised into Lua would not be safe either.
     guard let context, let stack, let function else { fatalError("a call without a function") }
     let box = Unmanaged<LuaHostBox>.fromOpaque(context)
     let host = Unmanaged<LuaHostFunction>.fromOpaque(function)

@@ -45,6 +45,7 @@ extension LuaState {
         lb_pop(main, 1)
     }
 
+    /// What was hidden is named by this module alone, and before any script runs: a name that is not there is a mistake of ours.
     func pushHidden(_ name: String, on stack: OpaquePointer) {
         guard let reference = hidden[name] else { fatalError("nothing is hidden as \(name)") }
         pushKept(reference, on: stack)

@@ -58,6 +58,7 @@ extension LuaState {
         _ arguments: [LuaValue]
     ) throws(LuaError) -> LuaThread {
         dropReleased()
+        // lua_newthread gives a thread or does not return.
         guard let stack = lb_new_thread(main) else { fatalError("no Lua thread") }
         let reference = keep(main)
         do throws(LuaPushError) {

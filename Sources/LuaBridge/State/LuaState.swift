@@ -34,6 +34,7 @@ final class LuaState {
             allocation_bytes: max(0, limits.allocationBytes)
         )
         guard let state = lb_open(host.callbacks(), bounds, stop.pointer) else {
+            // The process has no memory for a few kilobytes; there is nobody to tell, and no state to tell it by.
             fatalError("no memory for a Lua state")
         }
         main = state
