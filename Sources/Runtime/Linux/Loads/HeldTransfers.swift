@@ -79,7 +79,7 @@ final class HeldTransfers: HeldResource {
         let files = try UnnamedFiles(in: load.folder, on: load.device, name: name)
         var file = try files.make(direction == .read ? 1 : 2)
         let size = load.fileSize / load.blockSize * load.blockSize
-        let buffer = aligned()
+        let buffer = try aligned()
         defer { free(buffer) }
         var done = 0
         while done < size {
@@ -103,18 +103,23 @@ final class HeldTransfers: HeldResource {
         return file.release()
     }
 
-    private func aligned() -> UnsafeMutableRawPointer {
+    private func aligned() throws(KernelError) -> UnsafeMutableRawPointer {
         var pointer: UnsafeMutableRawPointer?
         let code = posix_memalign(&pointer, 4096, load.blockSize)
         guard code == 0, let pointer else {
-            fatalError("no memory for a block of \(load.blockSize)")
+            throw .system(code, "get memory for a block of \(load.blockSize) bytes")
         }
         return pointer
     }
 
     /// Reads or writes until that fails; returns why.
     private func run(_ direction: Direction, _ number: Int32, _ tally: Shared<Tally>) -> String {
-        let buffer = aligned()
+        let buffer: UnsafeMutableRawPointer
+        do throws(KernelError) {
+            buffer = try aligned()
+        } catch {
+            return "\(error)"
+        }
         defer { free(buffer) }
         clinux_fill_random(buffer, load.blockSize, UInt(getpid()))
         let blocks = max(1, load.fileSize / load.blockSize)
