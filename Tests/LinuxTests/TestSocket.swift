@@ -34,7 +34,7 @@ final class TestSocket: Sendable {
             throw KernelError.system(errno, "bind to \(address)")
         }
         if listens { listen(number, 8) }
-        self.port = Self.port(of: number)
+        self.port = try SocketEnd.port(of: number, "bind to \(address)")
     }
 
     /// Whether a datagram gets to `receiver` by an address of it.
@@ -83,41 +83,12 @@ final class TestSocket: Sendable {
         return problem == 0
     }
 
+    /// Nil for a text that is no address.
     private static func with<Value>(
         _ text: String,
         _ port: Int,
         _ body: (UnsafePointer<sockaddr>, socklen_t) -> Value
-    ) -> Value {
-        func pass<Address>(_ address: Address) -> Value {
-            withUnsafePointer(to: address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    body($0, socklen_t(MemoryLayout<Address>.size))
-                }
-            }
-        }
-        if text.contains(":") {
-            var address = sockaddr_in6()
-            address.sin6_family = sa_family_t(AF_INET6)
-            address.sin6_port = in_port_t(port).bigEndian
-            inet_pton(AF_INET6, text, &address.sin6_addr)
-            return pass(address)
-        }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        inet_pton(AF_INET, text, &address.sin_addr)
-        return pass(address)
-    }
-
-    private static func port(of number: Int32) -> Int {
-        var address = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { name in
-                _ = getsockname(number, name, &length)
-            }
-        }
-        // The port stands at the same place in both families.
-        return withUnsafeBytes(of: address) { Int($0[2]) << 8 | Int($0[3]) }
+    ) -> Value? {
+        NetworkAddress(text).map { SocketEnd($0, port: port).withAddress(body) }
     }
 }

@@ -20,11 +20,12 @@ struct Arrival: Sendable {
 /// A socket of a test.
 final class DatagramSocket: Sendable {
     private let descriptor: Descriptor
-    let address: String
-    let port: Int
+    let end: SocketEnd
 
     init(_ address: String, port: Int = 0, in namespace: NetworkNamespace) throws {
-        self.address = address
+        guard let parsed = NetworkAddress(address) else {
+            throw KernelError(.failed, "bind to \(address)", "it is no address")
+        }
         let family = address.contains(":") ? AF_INET6 : AF_INET
         let type = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
         let number = try LinuxNamespaces.within(namespace) { () throws(KernelError) -> Int32 in
@@ -35,16 +36,16 @@ final class DatagramSocket: Sendable {
         descriptor = Descriptor(number)
         var room: Int32 = 8 << 20
         setsockopt(number, SOL_SOCKET, SO_RCVBUFFORCE, &room, 4)
-        guard Self.with(address, port, { bind(number, $0, $1) }) == 0 else {
+        guard SocketEnd(parsed, port: port).withAddress({ bind(number, $0, $1) }) == 0 else {
             throw KernelError.system(errno, "bind to \(address)")
         }
-        self.port = Self.port(of: number)
+        end = SocketEnd(parsed, port: try SocketEnd.port(of: number, "bind to \(address)"))
     }
 
     /// Sends bytes; false when the kernel took none.
     @discardableResult
     func send(_ bytes: [UInt8], to peer: DatagramSocket) -> Bool {
-        Self.with(peer.address, peer.port) { address, length in
+        peer.end.withAddress { address, length in
             sendto(descriptor.number, bytes, bytes.count, 0, address, length)
         } == bytes.count
     }
@@ -55,43 +56,6 @@ final class DatagramSocket: Sendable {
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = recv(descriptor.number, &buffer, buffer.count, 0)
         return count >= 0 ? Array(buffer[..<count]) : nil
-    }
-
-    private static func with<Value>(
-        _ text: String,
-        _ port: Int,
-        _ body: (UnsafePointer<sockaddr>, socklen_t) -> Value
-    ) -> Value {
-        func pass<Address>(_ address: Address) -> Value {
-            withUnsafePointer(to: address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    body($0, socklen_t(MemoryLayout<Address>.size))
-                }
-            }
-        }
-        if text.contains(":") {
-            var address = sockaddr_in6()
-            address.sin6_family = sa_family_t(AF_INET6)
-            address.sin6_port = in_port_t(port).bigEndian
-            inet_pton(AF_INET6, text, &address.sin6_addr)
-            return pass(address)
-        }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        inet_pton(AF_INET, text, &address.sin_addr)
-        return pass(address)
-    }
-
-    private static func port(of number: Int32) -> Int {
-        var address = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { name in
-                _ = getsockname(number, name, &length)
-            }
-        }
-        return withUnsafeBytes(of: address) { Int($0[2]) << 8 | Int($0[3]) }
     }
 }
 

@@ -224,7 +224,7 @@ struct QueueTests {
     func `excluded ports pass in both directions`() async throws {
         let server = try DatagramSocket("10.9.0.2", in: network.far)
         let pass = Self.both.map {
-            QueueNetwork.match($0, protocols: [.udp], remotePorts: [server.port])
+            QueueNetwork.match($0, protocols: [.udp], remotePorts: [server.end.port])
         }
         try await network.shape(
             Impairment(loss: .random(share: 1, correlation: 0)),

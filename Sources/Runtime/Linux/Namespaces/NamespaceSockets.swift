@@ -41,7 +41,7 @@ package final class NamespaceSockets: Sendable {
         let code = end.withAddress { bind(socket.number, $0, $1) }
         guard code == 0 else { throw .system(errno, operation) }
         if transport == .tcp, listen(socket.number, 4096) != 0 { throw .system(errno, operation) }
-        let port = try Self.port(of: socket.number, operation)
+        let port = try SocketEnd.port(of: socket.number, operation)
         return (socket.release(), port)
     }
 
@@ -100,37 +100,5 @@ package final class NamespaceSockets: Sendable {
             }
         }
         return Descriptor(number)
-    }
-
-    private static func port(of number: Int32, _ operation: String) throws(KernelError) -> Int {
-        var storage = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let code = withUnsafeMutablePointer(to: &storage) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                getsockname(number, $0, &length)
-            }
-        }
-        guard code == 0 else { throw .system(errno, operation) }
-        // The port stands at the same place in both families.
-        return withUnsafeBytes(of: storage) { Int($0[2]) << 8 | Int($0[3]) }
-    }
-}
-
-extension SocketEnd {
-    /// The end as the calls of sockets take it.
-    fileprivate func withAddress(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
-        var storage = sockaddr_storage()
-        withUnsafeMutableBytes(of: &storage) { bytes in
-            let family = UInt16(address.isIPv6 ? AF_INET6 : AF_INET)
-            bytes.storeBytes(of: family, as: UInt16.self)
-            bytes[2] = UInt8(port >> 8)
-            bytes[3] = UInt8(port & 0xff)
-            let start = address.isIPv6 ? 8 : 4
-            for (index, byte) in address.bytes.enumerated() { bytes[start + index] = byte }
-        }
-        let size = address.isIPv6 ? MemoryLayout<sockaddr_in6>.size : MemoryLayout<sockaddr_in>.size
-        return withUnsafePointer(to: storage) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(size)) }
-        }
     }
 }

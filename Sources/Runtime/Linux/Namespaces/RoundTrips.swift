@@ -45,7 +45,7 @@ enum RoundTrips {
             let packet = request(id: id, UInt16(index), isIPv6: isIPv6)
             sentAt.append(now())
             // One that cannot even be sent is one that is not answered.
-            _ = withAddress(probe.address, port: 0) { address, length in
+            _ = SocketEnd(probe.address, port: 0).withAddress { address, length in
                 sendto(descriptor.number, packet, packet.count, 0, address, length)
             }
         }
@@ -128,7 +128,7 @@ enum RoundTrips {
             &reset,
             socklen_t(MemoryLayout<linger>.size)
         )
-        let code = withAddress(address, port: port) { Glibc.connect(number, $0, $1) }
+        let code = SocketEnd(address, port: port).withAddress { Glibc.connect(number, $0, $1) }
         if code == 0 { return true }
         guard errno == EINPROGRESS else { return errno == ECONNREFUSED }
         guard wait(descriptor.number, POLLOUT, until: end) else { return false }
@@ -145,30 +145,5 @@ enum RoundTrips {
         guard left > 0 else { return false }
         var entry = pollfd(fd: number, events: Int16(events), revents: 0)
         return poll(&entry, 1, Int32(left.rounded(.up))) > 0
-    }
-
-    private static func withAddress<Value>(
-        _ address: NetworkAddress,
-        port: Int,
-        _ body: (UnsafePointer<sockaddr>, socklen_t) -> Value
-    ) -> Value {
-        var storage = sockaddr_storage()
-        let length = withUnsafeMutableBytes(of: &storage) { bytes -> Int in
-            let network = UInt16(truncatingIfNeeded: port).bigEndian
-            bytes.storeBytes(
-                of: sa_family_t(address.isIPv6 ? AF_INET6 : AF_INET),
-                as: sa_family_t.self
-            )
-            bytes.storeBytes(of: network, toByteOffset: 2, as: UInt16.self)
-            let offset = address.isIPv6 ? 8 : 4
-            for (index, byte) in address.bytes.enumerated() { bytes[offset + index] = byte }
-            return address.isIPv6
-                ? MemoryLayout<sockaddr_in6>.size : MemoryLayout<sockaddr_in>.size
-        }
-        return withUnsafePointer(to: &storage) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                body($0, socklen_t(length))
-            }
-        }
     }
 }
