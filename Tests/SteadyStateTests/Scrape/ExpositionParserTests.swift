@@ -77,7 +77,7 @@ struct `Pages in the Prometheus text format` {
     func `any bytes are read to their end, in time`() {
         var dice = SystemRandomNumberGenerator()
         let seed = UInt64.random(in: .min ... .max, using: &dice)
-        var chance = SplitMix(state: seed)
+        var chance = SeededGenerator(seed: seed)
         let pieces = [
             "up", "{", "}", "a=", "\"", "\\", "\n", " ", ",", "1", "NaN", "#", "\t", "\u{0}", "é",
             "le=\"+Inf\"", "1e999", "-",
@@ -103,19 +103,6 @@ struct `Pages in the Prometheus text format` {
         let begin = ContinuousClock.now
         #expect(try ExpositionParser(names: ["up"]).samples(of: page).count == 1)
         #expect(ContinuousClock.now - begin < .seconds(20))
-    }
-}
-
-/// A generator whose seed can be told.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }
 
