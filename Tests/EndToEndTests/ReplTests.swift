@@ -3,55 +3,72 @@
 import Glibc
 import Testing
 
-@Suite(.serialized)
-struct `The prompt` {
-    private func prompt(_ box: Sandbox, _ terminal: Terminal) throws -> Program {
+/// A person at the prompt.
+private final class Prompt {
+    let terminal: Terminal
+    let program: Program
+    private var number = 1
+
+    /// Starts a session and waits for its first prompt.
+    init(_ box: Sandbox, _ terminal: Terminal? = nil) throws {
+        self.terminal = try terminal ?? Terminal()
         let own = ["TERM": "xterm", "XDG_STATE_HOME": box.folder + "/xdg", "HOME": box.folder]
-        let program = try box.begin(
+        program = try box.begin(
             "repl",
             environment: Program.environment.merging(own) { $1 },
-            terminal: terminal.path
+            terminal: self.terminal.path
         )
-        try terminal.shows("moonquake[1]> ")
-        return program
+        try self.terminal.shows("moonquake[1]> ")
     }
 
+    func type(_ keys: String) { terminal.type(keys) }
+    func shows(_ text: String) throws { try terminal.shows(text) }
+
+    /// Ends the input, and waits for texts and for the next prompt: what is typed before it is there, the driver of the
+    /// terminal reads, and Ctrl-D is lost in it.
+    func enter(_ line: String, shows texts: String...) throws {
+        type(line + "\r")
+        for text in texts { try shows(text) }
+        number += 1
+        try shows("moonquake[\(number)]> ")
+    }
+
+    /// Waits for the same prompt again: what was typed counted for nothing.
+    func comesBack() throws { try shows("moonquake[\(number)]> ") }
+
+    /// Leaves with Ctrl-D.
+    func leave() throws {
+        type("\u{4}")
+        #expect(try program.ended() == 0)
+    }
+}
+
+@Suite(.serialized)
+struct `The prompt` {
     @Test
     func `TAB completes a fault, its options and its target, and undo puts it back`() throws {
         try Sandbox.with { box in
             let sleeper = try box.sleeper()
-            let terminal = try Terminal()
-            let repl = try prompt(box, terminal)
-            terminal.type("held = inject(fault.proc\t")
-            try terminal.shows("ess.")
-            terminal.type("\t")
-            try terminal.shows("fault.process.kill {")
-            try terminal.shows("fault.process.pause {")
-            terminal.type("pa\t")
-            try terminal.shows("use {")
-            terminal.type(" tar\t")
-            try terminal.shows("get = ")
-            terminal.type("target.proc\t")
-            try terminal.shows("ess {")
-            terminal.type(" pid = \(sleeper.pid) } })\r")
-            try terminal.shows("injected ")
+            let prompt = try Prompt(box)
+            prompt.type("held = inject(fault.proc\t")
+            try prompt.shows("ess.")
+            prompt.type("\t")
+            try prompt.shows("fault.process.kill {")
+            try prompt.shows("fault.process.pause {")
+            prompt.type("pa\t")
+            try prompt.shows("use {")
+            prompt.type(" tar\t")
+            try prompt.shows("get = ")
+            prompt.type("target.proc\t")
+            try prompt.shows("ess {")
+            try prompt.enter(" pid = \(sleeper.pid) } })", shows: "injected ")
             #expect(Proc.state(of: sleeper.pid) == "T")
-            try terminal.shows("moonquake[2]> ")
-            terminal.type("held\r")
-            try terminal.shows("handle of process.pause (1)")
-            terminal.type("faults\r")
-            try terminal.shows("in force:")
-            try terminal.shows("process.pause on ")
-            try terminal.shows("moonquake[4]> ")
-            terminal.type("undo\r")
-            try terminal.shows("reverted ")
+            try prompt.enter("held", shows: "handle of process.pause (1)")
+            try prompt.enter("faults", shows: "in force:", "process.pause on ")
+            try prompt.enter("undo", shows: "reverted ")
             #expect(Proc.state(of: sleeper.pid) != "T")
-            try terminal.shows("moonquake[5]> ")
-            terminal.type("undo\r")
-            try terminal.shows("no fault is in force")
-            try terminal.shows("moonquake[6]> ")
-            terminal.type("\u{4}")
-            #expect(try repl.ended() == 0)
+            try prompt.enter("undo", shows: "no fault is in force")
+            try prompt.leave()
             #expect(try box.lastReport().faults.map(\.outcome) == [.reverted])
         }
     }
@@ -61,44 +78,38 @@ struct `The prompt` {
         throws
     {
         try Sandbox.with { box in
-            let terminal = try Terminal()
-            let repl = try prompt(box, terminal)
-            terminal.type("local function twice(x)\r")
-            try terminal.shows("moonquake[1]>> ")
-            terminal.type("return 2 * x\r")
-            try terminal.shows("moonquake[1]>> ")
-            terminal.type("end\r")
-            try terminal.shows("moonquake[2]> ")
-            terminal.type("twice(21), { a = { 1, 'x' } }\r")
-            try terminal.shows("42\r\n{ a = { 1, \"x\" } }")
-            try terminal.shows("moonquake[3]> ")
-            terminal.type("inject(fault.process.paus {})\r")
-            try terminal.shows("fault.process.paus: unknown; did you mean fault.process.pause?")
-            try terminal.shows("(prompt[3]:1)")
-            try terminal.shows("1 | inject(fault.process.paus {})")
-            try terminal.shows("moonquake[4]> ")
-            terminal.type("do\r")
-            try terminal.shows(">> ")
-            terminal.type("local nothing; nothing.field = 1 end\r")
-            try terminal.shows("(prompt[4]:2)")
-            try terminal.shows("2 | local nothing; nothing.field = 1 end")
-            try terminal.shows("moonquake[5]> ")
-            terminal.type("1 +* 2\r")
-            try terminal.shows("syntax error: ")
-            try terminal.shows("moonquake[6]> ")
-            terminal.type("help fault.network.latency\r")
-            try terminal.shows("network.latency: ")
-            try terminal.shows("delay  (duration")
-            try terminal.shows("moonquake[7]> ")
-            terminal.type("metrics\r")
-            try terminal.shows("no metric is watched")
-            try terminal.shows("moonquake[8]> ")
-            terminal.type("1 +\r")
-            try terminal.shows("moonquake[8]>> ")
-            terminal.type("65\r")
-            try terminal.shows("\r\n66\r\n")
-            terminal.type("exit\r")
-            #expect(try repl.ended() == 0)
+            let prompt = try Prompt(box)
+            prompt.type("local function twice(x)\r")
+            try prompt.shows("moonquake[1]>> ")
+            prompt.type("return 2 * x\r")
+            try prompt.shows("moonquake[1]>> ")
+            try prompt.enter("end")
+            try prompt.enter("twice(21), { a = { 1, 'x' } }", shows: "42\r\n{ a = { 1, \"x\" } }")
+            try prompt.enter(
+                "inject(fault.process.paus {})",
+                shows: "fault.process.paus: unknown; did you mean fault.process.pause?",
+                "(prompt[3]:1)",
+                "1 | inject(fault.process.paus {})"
+            )
+            prompt.type("do\r")
+            try prompt.shows(">> ")
+            try prompt.enter(
+                "local nothing; nothing.field = 1 end",
+                shows: "(prompt[4]:2)",
+                "2 | local nothing; nothing.field = 1 end"
+            )
+            try prompt.enter("1 +* 2", shows: "syntax error: ")
+            try prompt.enter(
+                "help fault.network.latency",
+                shows: "network.latency: ",
+                "delay  (duration"
+            )
+            try prompt.enter("metrics", shows: "no metric is watched")
+            prompt.type("1 +\r")
+            try prompt.shows("moonquake[8]>> ")
+            try prompt.enter("65", shows: "\r\n66\r\n")
+            prompt.type("exit\r")
+            #expect(try prompt.program.ended() == 0)
         }
     }
 
@@ -106,20 +117,17 @@ struct `The prompt` {
     func `plan says what a fault would change and changes nothing`() throws {
         try Sandbox.with { box in
             let sleeper = try box.sleeper()
-            let terminal = try Terminal()
-            let repl = try prompt(box, terminal)
-            terminal.type(
-                "plan fault.process.pause { target = target.process { pid = \(sleeper.pid) } }\r"
+            let prompt = try Prompt(box)
+            try prompt.enter(
+                "plan fault.process.pause { target = target.process { pid = \(sleeper.pid) } }",
+                shows: "process.pause: 1 of 1 matching",
+                "held by journal",
+                "nothing was changed"
             )
-            try terminal.shows("process.pause: 1 of 1 matching")
-            try terminal.shows("held by journal")
-            try terminal.shows("nothing was changed")
             #expect(Proc.state(of: sleeper.pid) != "T")
-            terminal.type("plan fault.process.pause { target = target.process { pid = 1 } }\r")
-            try terminal.shows("moonquake[3]> ")
-            terminal.type("\u{4}")
-            #expect(try repl.ended() == 0)
-            #expect(terminal.text.contains("protected"))
+            try prompt.enter("plan fault.process.pause { target = target.process { pid = 1 } }")
+            try prompt.leave()
+            #expect(prompt.terminal.text.contains("protected"))
         }
     }
 
@@ -127,29 +135,26 @@ struct `The prompt` {
     func `CtrlC ends the line or the call that runs, and a fault of before stays`() throws {
         try Sandbox.with { box in
             let sleeper = try box.sleeper()
-            let terminal = try Terminal()
-            let repl = try prompt(box, terminal)
-            terminal.type(
-                "inject(fault.process.pause { target = target.process { pid = \(sleeper.pid) } })\r"
+            let prompt = try Prompt(box)
+            try prompt.enter(
+                "inject(fault.process.pause { target = target.process { pid = \(sleeper.pid) } })"
             )
-            try terminal.shows("moonquake[2]> ")
-            terminal.type("print('never')")
-            try terminal.shows("never")
-            terminal.type("\u{3}")
-            try terminal.shows("moonquake[2]> ")
+            prompt.type("print('never')")
+            try prompt.shows("never")
+            prompt.type("\u{3}")
+            try prompt.comesBack()
             for (number, busy) in ["while true do end", "wait '60s'"].enumerated() {
-                terminal.type("print('now') \(busy)\r")
-                try terminal.shows("\r\nnow\r\n")
-                terminal.type("\u{3}")
-                try terminal.shows("interrupted", within: .seconds(5))
-                try terminal.shows("moonquake[\(number + 3)]> ")
+                prompt.type("print('now') \(busy)\r")
+                try prompt.shows("\r\nnow\r\n")
+                prompt.type("\u{3}")
+                try prompt.terminal.shows("interrupted", within: .seconds(5))
+                try prompt.shows("moonquake[\(number + 3)]> ")
             }
-            terminal.type("6 * 7\r")
-            try terminal.shows("\r\n42\r\n")
-            try terminal.shows("moonquake[5]> ")
+            prompt.type("6 * 7\r")
+            try prompt.shows("\r\n42\r\n")
+            try prompt.shows("moonquake[5]> ")
             #expect(Proc.state(of: sleeper.pid) == "T")
-            terminal.type("\u{4}")
-            #expect(try repl.ended() == 0)
+            try prompt.leave()
             #expect(Proc.state(of: sleeper.pid) != "T")
         }
     }
@@ -159,22 +164,16 @@ struct `The prompt` {
     {
         try Sandbox.with { box in
             let sleeper = try box.sleeper()
-            let terminal = try Terminal()
-            let repl = try prompt(box, terminal)
-            terminal.type("who = target.process { pid = \(sleeper.pid) }\r")
-            try terminal.shows("moonquake[2]> ")
-            terminal.type("inject(fault.process.pause { target = who })\r")
-            try terminal.shows("moonquake[3]> ")
+            let prompt = try Prompt(box)
+            try prompt.enter("who = target.process { pid = \(sleeper.pid) }")
+            try prompt.enter("inject(fault.process.pause { target = who })")
             #expect(try box.moonquake("abort", "--all").code == 0)
             #expect(Proc.state(of: sleeper.pid) != "T")
-            try terminal.shows("the run was ended")
-            try terminal.shows("moonquake[3]> ")
-            terminal.type("inject(fault.process.pause { target = who })\r")
-            try terminal.shows("injected ")
-            try terminal.shows("moonquake[4]> ")
+            try prompt.shows("the run was ended")
+            try prompt.comesBack()
+            try prompt.enter("inject(fault.process.pause { target = who })", shows: "injected ")
             #expect(Proc.state(of: sleeper.pid) == "T")
-            terminal.type("\u{4}")
-            #expect(try repl.ended() == 0)
+            try prompt.leave()
             #expect(Proc.state(of: sleeper.pid) != "T")
         }
     }
@@ -212,14 +211,9 @@ struct `The prompt` {
     func `lines are there in the next session, in a file of their owner alone`() throws {
         try Sandbox.with { box in
             for round in 1...2 {
-                let terminal = try Terminal()
-                let repl = try prompt(box, terminal)
-                terminal.type(round == 1 ? "600 + 66\r" : "\u{1B}[A\r")
-                try terminal.shows("\r\n666\r\n")
-                // What is typed before the prompt is back is the terminal driver's to read, and Ctrl-D is lost in it.
-                try terminal.shows("moonquake[2]> ")
-                terminal.type("\u{4}")
-                #expect(try repl.ended() == 0)
+                let prompt = try Prompt(box)
+                try prompt.enter(round == 1 ? "600 + 66" : "\u{1B}[A", shows: "\r\n666\r\n")
+                try prompt.leave()
             }
             var file = stat()
             #expect(stat(box.folder + "/xdg/moonquake/history", &file) == 0)
@@ -239,13 +233,11 @@ struct `The prompt` {
         try Sandbox.with { box in
             let terminal = try Terminal()
             let held = try HeldFaults(in: box) { script in
-                let repl = try prompt(box, terminal)
+                let prompt = try Prompt(box, terminal)
                 for line in script.split(separator: "\n") {
-                    terminal.type(line + "\r")
-                    try terminal.shows("injected ")
-                    try terminal.shows("]> ")
+                    try prompt.enter(String(line), shows: "injected ")
                 }
-                return repl
+                return prompt.program
             }
             let gone = held.outlive {
                 switch end {

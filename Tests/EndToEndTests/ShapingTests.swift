@@ -37,6 +37,19 @@ struct ShapingTests {
         """
     }
 
+    /// Begins a run that holds a fault, and waits until it is on; returns the run and its agent.
+    private func hold(
+        _ shape: Shape,
+        near: String,
+        engine: String,
+        then rest: String,
+        in box: Sandbox
+    ) throws -> (runner: Program, agent: pid_t) {
+        let text = script(shape, near: near, engine: engine, then: rest)
+        let runner = try box.begin("run", try box.write("hold.lua", text))
+        return (runner, try box.injected(1, by: runner)[0])
+    }
+
     @Test(.enabled(if: Engines.isLab, "SKIPPED: only the lab's kernel must have both engines"))
     func `in the lab both engines work, and netem comes first`() throws {
         #expect(Engines.working == ["netem", "nfqueue"])
@@ -55,12 +68,13 @@ struct ShapingTests {
                 in: near
             )
             #expect(eventually { Answer.all(in: ping.output).count > 5 })
-            let file = try box.write(
-                "hold.lua",
-                script(shape, near: near, engine: engine, then: "wait '60s'")
+            let (runner, agent) = try hold(
+                shape,
+                near: near,
+                engine: engine,
+                then: "wait '60s'",
+                in: box
             )
-            let runner = try box.begin("run", file)
-            let agent = try box.injected(1, by: runner)[0]
             #expect(try !box.hasNoTableOfOurs(near))
             let began = secondsSince1970
             kill(agent, SIGKILL)
@@ -90,12 +104,13 @@ struct ShapingTests {
             let (near, _) = try box.network()
             let ping = "ping -n -q -c 5 -i 0.2 -W 2 10.98.0.2"
             let shape = Shape(kind: "latency", options: "delay = \"100ms\", direction = \"egress\"")
-            let file = try box.write(
-                "late.lua",
-                script(shape, near: near, engine: engine, then: "wait '2s'")
+            let (runner, _) = try hold(
+                shape,
+                near: near,
+                engine: engine,
+                then: "wait '2s'",
+                in: box
             )
-            let runner = try box.begin("run", file)
-            _ = try box.injected(1, by: runner)
             let during = try box.start(ping.split(separator: " ").map(String.init), in: near)
             #expect(try during.ended() == 0)
             try runner.ended()
@@ -180,12 +195,13 @@ struct ShapingTests {
         try Sandbox.with { box in
             let (near, far) = try box.network()
             let shape = Shape(kind: "latency", options: "delay = \"10ms\", interface = \"va\"")
-            let file = try box.write(
-                "hold.lua",
-                script(shape, near: near, engine: engine, then: "wait '1s'")
+            let (runner, _) = try hold(
+                shape,
+                near: near,
+                engine: engine,
+                then: "wait '1s'",
+                in: box
             )
-            let runner = try box.begin("run", file)
-            _ = try box.injected(1, by: runner)
             try box.tool("ip", "-n", near, "link", "del", "va")
             let before = try box.world(far)
             #expect(try runner.ended() != ExitCode.leaked.rawValue)
@@ -201,12 +217,13 @@ struct ShapingTests {
             let (near, far) = try box.network()
             let before = try box.world(near, far)
             let shape = Shape(kind: "latency", options: "delay = \"500ms\", duration = \"5m\"")
-            let file = try box.write(
-                "hold.lua",
-                script(shape, near: near, engine: engine, then: "wait '5m'")
+            let (runner, _) = try hold(
+                shape,
+                near: near,
+                engine: engine,
+                then: "wait '5m'",
+                in: box
             )
-            let runner = try box.begin("run", file)
-            _ = try box.injected(1, by: runner)
             #expect(try box.moonquake("abort").code == 0)
             try box.expect(before, in: near, far)
             #expect(try runner.ended() == ExitCode.aborted.rawValue)
@@ -247,12 +264,13 @@ struct ShapingTests {
         try Sandbox.with { box in
             let (near, _) = try box.network()
             let shape = Shape(kind: "latency", options: "delay = \"20s\", direction = \"egress\"")
-            let file = try box.write(
-                "flood.lua",
-                script(shape, near: near, engine: "nfqueue", then: "wait '8s'")
+            let (runner, _) = try hold(
+                shape,
+                near: near,
+                engine: "nfqueue",
+                then: "wait '8s'",
+                in: box
             )
-            let runner = try box.begin("run", file)
-            _ = try box.injected(1, by: runner)
             _ = try box.tool("python3", "-c", Self.flood, "10.98.0.2", "200000", in: near)
             try runner.ended(within: .seconds(60))
             #expect(runner.errors.contains("packets passed unimpaired"), "\(runner.errors)")
@@ -270,12 +288,13 @@ struct ShapingTests {
             let (near, far) = try box.network()
             let before = try box.world(near, far)
             let shape = Shape(kind: "latency", options: "delay = \"100ms\"")
-            let file = try box.write(
-                "killed.lua",
-                script(shape, near: near, engine: "nfqueue", then: "wait '3s'")
+            let (runner, agent) = try hold(
+                shape,
+                near: near,
+                engine: "nfqueue",
+                then: "wait '3s'",
+                in: box
             )
-            let runner = try box.begin("run", file)
-            let agent = try box.injected(1, by: runner)[0]
             let worker = try #require(
                 Proc.pids().first {
                     Proc.parent(of: $0) == agent
