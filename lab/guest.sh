@@ -44,6 +44,9 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root TMPDIR=/tmp LANG=C.UTF-8 MOONQUAKE_LAB=1 MOONQUAKE_LAB_RESULTS=/results
 cd "$work_tree"
 
+# Without udev nothing makes /dev/loop-control, whose opening would load it; a mount of an image would be refused.
+modprobe loop
+
 # The port outside can be opened once; programs that open /dev/stdout need a pipe.
 mkfifo /run/output
 cat /run/output >/dev/vport0p1 &

@@ -81,9 +81,8 @@ final class Victim: Sendable {
     init(_ arguments: [String]) throws {
         folder = ""
         identity = try LinuxProcesses().start(arguments)
-        for _ in 0..<2000
-        where try LinuxProcesses().snapshot(of: identity)?.arguments.isEmpty == true {
-            usleep(1000)
+        _ = try eventually {
+            try LinuxProcesses().snapshot(of: identity)?.arguments.isEmpty != true
         }
     }
 

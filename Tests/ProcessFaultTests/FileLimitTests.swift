@@ -83,7 +83,12 @@ struct FileLimitTests {
 
     @Test
     func `a limit that the process changes itself is left alone`() async throws {
-        let victim = try Victim(script: "trap 'ulimit -Sn 99' USR1; while :; do sleep 0.01; done")
+        let folder = TestFolder()
+        let victim = try Victim(
+            script:
+                "trap 'ulimit -Sn 99' USR1; : >\(folder.path)/ready; while :; do sleep 0.01; done"
+        )
+        #expect(eventually { access("\(folder.path)/ready", F_OK) == 0 })
         let trial = try await FaultTrial("fd.exhaust", ["share": "80%"], on: victim.identity)
         try await trial.inject()
         victim.signal(SIGUSR1)
