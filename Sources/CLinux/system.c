@@ -103,6 +103,8 @@ int clinux_allocate(int descriptor, off_t offset, off_t length) {
     return fallocate(descriptor, 0, offset, length) == 0 ? 0 : errno;
 }
 
+int clinux_commit(int descriptor) { return syncfs(descriptor) == 0 ? 0 : errno; }
+
 long clinux_file_system_kind(int descriptor) {
     struct statfs status;
     return fstatfs(descriptor, &status) == 0 ? (long)(unsigned int)status.f_type : -errno;

@@ -240,7 +240,7 @@ final class Mounted: Sendable {
         holder.executableURL = URL(filePath: "/usr/bin/unshare")
         holder.arguments = [
             "-m", "--propagation", "private", "sh", "-c",
-            "mkdir \(inside) && \(mount) && echo ready; exec sleep 600",
+            "mkdir \(inside) && \(mount) && echo ready && exec sleep 600",
         ]
         let output = Pipe()
         holder.standardOutput = output

@@ -53,7 +53,8 @@ struct `Memory load` {
             // The program itself is some MiB.
             #expect(low >= bytes && high < bytes + Double(24 << 20))
             #expect(effect.figure("measured") == bytes && effect.figure("asked") == bytes)
-            #expect(effect.figure("worker_cpu") < 5)
+            // An emulated processor is some sixteen times slower.
+            #expect(effect.figure("worker_cpu") < (Bench.isTimed ? 5 : 20))
         }
     }
 
@@ -183,17 +184,31 @@ struct `Memory load` {
             "use": "400MiB", "keep_free": .string("\(floor)B"),
         ]
         try await bench.with("memory.pressure", options) { held in
-            let size = 600 << 20
-            let other = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-            let memory = try #require(other)
-            clinux_fill_random(memory, size, 1)
-            let isBack = try await eventually {
-                try await held.effect().seen.contains("gave back")
+            // More than there is, and more again where others gave some back meanwhile.
+            let size = 200 << 20
+            var others: [UnsafeMutableRawPointer] = []
+            defer { for memory in others { munmap(memory, size) } }
+            var isBack = false
+            while !isBack, others.count < 12 {
+                let other = mmap(
+                    nil,
+                    size,
+                    PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS,
+                    -1,
+                    0
+                )
+                let memory = try #require(other)
+                clinux_fill_random(memory, size, 1)
+                others.append(memory)
+                isBack = try await eventually(within: others.count < 3 ? 0.1 : 1) {
+                    try await held.effect().seen.contains("gave back")
+                }
             }
             let effect = try await held.effect()
-            munmap(memory, size)
             print(effect.seen)
             #expect(isBack)
+            #expect(effect.seen.components(separatedBy: "the host had only").count <= 3)
             #expect(effect.figure("held") < Double(400 << 20))
         }
         let refused = await bench.refusal(of: "memory.pressure", ["use": "100%"])

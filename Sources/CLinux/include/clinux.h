@@ -157,6 +157,9 @@ int clinux_unnamed_file(int folder);
 /// Allocates space for a part of a file and makes the file that long; 0 or errno.
 int clinux_allocate(int descriptor, off_t offset, off_t length);
 
+/// Writes all of an open file's file system to its disk, so that it counts what was allocated and freed; 0 or errno.
+int clinux_commit(int descriptor);
+
 /// The kind of an open file's file system, as linux/magic.h numbers it; negated errno on failure.
 long clinux_file_system_kind(int descriptor);
 

@@ -170,16 +170,20 @@ final class HeldMemory: HeldResource {
 
     /// Looks after the host for ever: gives memory back when there is less than it must have left.
     private func watch(_ say: (String) -> Void) {
+        var (untold, least, told) = (0, Int.max, -Double.infinity)
         while true {
             guard let available = try? HostMemory.read().available else { return }
             if available < load.keepFree {
-                let given = giveBack(atLeast: load.keepFree - available)
-                if given > 0 {
-                    say(
-                        "gave back \(MetricUnit.bytes.spelled(Double(given))): the host had only "
-                            + "\(MetricUnit.bytes.spelled(Double(available))) left"
-                    )
-                }
+                untold += giveBack(atLeast: load.keepFree - available)
+                least = min(least, available)
+            }
+            // Told at once, then once a second: it comes in many pieces.
+            if untold > 0, LoadClock.now - told >= 1 {
+                say(
+                    "gave back \(MetricUnit.bytes.spelled(Double(untold))): the host had only "
+                        + "\(MetricUnit.bytes.spelled(Double(least))) left"
+                )
+                (untold, least, told) = (0, Int.max, LoadClock.now)
             }
             // The nearer the end, the closer the look.
             LoadClock.sleep(until: LoadClock.now + (available < load.keepFree * 2 ? 0.05 : 0.25))

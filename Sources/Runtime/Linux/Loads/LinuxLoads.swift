@@ -1,6 +1,7 @@
 // Loads on Linux: one worker for each, so that one that is killed, or ended, takes no other along.
 
 package import ChaosModel
+import ChaosThreads
 import Glibc
 import Synchronization
 
@@ -75,7 +76,10 @@ package final class LinuxLoads: LoadPort {
         }
         switch load {
         case .space(let load):
-            try UnnamedFiles.removeLeft(by: name, in: load.folder, on: load.device)
+            try await OwnThread.value { () throws(KernelError) in
+                try UnnamedFiles.removeLeft(by: name, in: load.folder, on: load.device)
+                try UnnamedFiles.countFreed(in: load.folder, on: load.device)
+            }
         case .transfer(let load):
             try UnnamedFiles.removeLeft(by: name, in: load.folder, on: load.device)
         case .processor, .memory: break

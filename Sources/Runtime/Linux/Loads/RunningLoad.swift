@@ -107,7 +107,7 @@ final class RunningLoad: Sendable {
             state.seen += ", started again \(now.respawns) times"
             state.figures.append(Figure("respawns", Double(now.respawns)))
         }
-        state.seen += now.notes.map { "; \($0)" }.joined()
+        state.seen += Self.summary(of: now.notes)
         return state
     }
 
@@ -183,6 +183,13 @@ final class RunningLoad: Sendable {
             return state.waiting
         }
         for continuation in waiting { continuation.resume() }
+    }
+
+    /// The first and the latest of what the worker told, and how many came between.
+    private static func summary(of notes: [String]) -> String {
+        guard let first = notes.first, let latest = notes.last else { return "" }
+        let others = notes.count > 2 ? "; \(notes.count - 2) more" : ""
+        return "; \(first)\(others)" + (notes.count > 1 ? "; \(latest)" : "")
     }
 
     private static var time: String { Timestamp.iso8601(LinuxTime().secondsSince1970) }

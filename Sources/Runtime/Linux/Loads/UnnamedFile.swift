@@ -57,9 +57,12 @@ struct UnnamedFiles: ~Copyable, Sendable {
         return descriptor
     }
 
-    /// The file system now.
+    /// The file system now, with all that was allocated.
     func space() throws(KernelError) -> FileSystemSpace {
-        try FileSystemSpace(open: folder.number, folder: path)
+        let space = try FileSystemSpace(open: folder.number, folder: path)
+        guard space.countsAtCommit else { return space }
+        try space.commit(folder.number)
+        return try FileSystemSpace(open: folder.number, folder: path)
     }
 
     /// Removes the files of this name that were left in a folder; one that is gone has none.
@@ -75,9 +78,29 @@ struct UnnamedFiles: ~Copyable, Sendable {
     }
 
     private static func prefix(of name: String) -> String { ".\(name)-" }
+
+    /// Has the file system of a folder count what is free again, where it would do so by itself only later.
+    static func countFreed(in path: String, on device: UInt64) throws(KernelError) {
+        let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        // The folder may be gone, and with it whatever was to be counted.
+        guard number >= 0 else { return }
+        let folder = Descriptor(number)
+        let space = try FileSystemSpace(open: folder.number, folder: path)
+        guard space.device == device, space.countsAtCommit else { return }
+        try space.commit(folder.number)
+    }
 }
 
 extension FileSystemSpace {
+    /// Whether what is allocated or freed is counted only with the next commit: btrfs, by itself every 30 s. Who needs
+    /// freed space before that gets it, since the kernel commits for that.
+    fileprivate var countsAtCommit: Bool { kind == "btrfs" }
+
+    fileprivate func commit(_ descriptor: Int32) throws(KernelError) {
+        let code = clinux_commit(descriptor)
+        guard code == 0 else { throw .system(code, "commit \(folder)") }
+    }
+
     /// The file system of a folder, or of a file's folder, found through an open descriptor: links are resolved.
     static func find(at path: String) throws(KernelError) -> FileSystemSpace {
         let operation = "look at \(path.escapedForDisplay)"
