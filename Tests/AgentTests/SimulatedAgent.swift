@@ -111,7 +111,9 @@ enum SampleFault: String, CaseIterable, Sendable {
         clockSkew, noop
     case httpLatency, httpError, httpAbort, httpBandwidth, httpListen, grpcError, grpcLatency
     case dnsError, dnsSpoof, dnsDelay, dnsDrop, dnsResolvConf, dnsHosts
-    case stress, stressInGroup, memory, memoryInGroup, fill, transfers, limitedTransfers
+    case stress, stressInGroup, memory, memoryInGroup, fill, fillVisible, transfers,
+        limitedTransfers,
+        limitedTransfersV1
 
     func prepare(_ kernel: SimulatedKernel) {
         kernel.change { world in
@@ -134,6 +136,9 @@ enum SampleFault: String, CaseIterable, Sendable {
         }
         if self == .cpuLimitV1 || self == .memoryLimitV1 {
             kernel.change { world in world.addGroup("/shop", .v1, files: Self.legacy) }
+        }
+        if self == .limitedTransfersV1 {
+            kernel.change { world in world.addGroup("/grouped", .v1, files: Self.legacy) }
         }
         if self == .partitionJournaled {
             kernel.setEngines(PacketEngines(working: [.nft], reasons: [.nftOwner: "too old"]))
@@ -245,17 +250,25 @@ enum SampleFault: String, CaseIterable, Sendable {
                 target: Self.host,
                 options: ["path": "/srv", "to": "90%"]
             )
+        case .fillVisible:
+            FaultSpec(
+                fault: "disk.fill",
+                target: Self.host,
+                options: ["path": "/srv", "size": "1GiB", "visible": true]
+            )
         case .transfers:
             FaultSpec(
                 fault: "disk.io",
                 target: Self.host,
                 options: ["path": "/srv", "read": "1MB/s", "write": "1MB/s"]
             )
-        case .limitedTransfers:
+        case .limitedTransfers, .limitedTransfersV1:
             FaultSpec(
                 fault: "disk.io",
                 target: Self.grouped,
-                options: ["path": "/srv", "write": "1MB/s", "limit_read": "2MB/s"]
+                options: [
+                    "path": "/srv", "write": "1MB/s", "limit_read": "2MB/s", "limit_write": "2MB/s",
+                ]
             )
         }
     }
@@ -274,6 +287,8 @@ enum SampleFault: String, CaseIterable, Sendable {
         "cpu.stat": "nr_periods 2\nnr_throttled 1\nthrottled_time 9\n",
         "memory.limit_in_bytes": "9223372036854771712\n", "memory.usage_in_bytes": "1048576\n",
         "memory.failcnt": "0\n", "memory.oom_control": "oom_kill_disable 0\noom_kill 0\n",
+        "blkio.throttle.read_bps_device": "254:16 5000000\n",
+        "blkio.throttle.write_bps_device": "254:16 7000000\n",
     ]
 
     private static func requests(

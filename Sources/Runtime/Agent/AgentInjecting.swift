@@ -144,6 +144,7 @@ extension Agent {
             .seconds(longest / 1000)
         )
         try await admit(call)
+        let before = fault.every == nil ? [] : await seen(call.spec)
         calls[injection.call] = call.spec
         var granted: [LeaseID] = []
         var made: [LeaseRecord] = []
@@ -160,7 +161,7 @@ extension Agent {
         }
         // Only now, so that no target waits for the measuring of another.
         for lease in made { startFollowing(lease.lease, fault) }
-        await startRepeating(fault, call.spec, seed: call.seed, leases: made)
+        startRepeating(fault, call.spec, seed: call.seed, leases: made, after: before)
         return made
     }
 

@@ -27,14 +27,17 @@ struct Repetition: Sendable {
 
 extension Agent {
     /// Begins to make a fault again at its interval, until its leases are put back.
+    ///
+    /// - Parameter before: What matched before it was first made.
     func startRepeating(
         _ fault: FaultInstance,
         _ spec: FaultSpec,
         seed: UInt64,
-        leases made: [LeaseRecord]
-    ) async {
+        leases made: [LeaseRecord],
+        after before: [Target]
+    ) {
         guard let interval = fault.every, let first = made.first?.lease else { return }
-        let known = Set(await seen(spec) + made.map(\.target))
+        let known = Set(before + made.map(\.target))
         let ids = made.map(\.lease)
         repetitions[first] = Repetition(
             known: known,
@@ -105,7 +108,7 @@ extension Agent {
     }
 
     /// What a spec may hit now; nothing when nothing matches or the machine cannot be asked.
-    private func seen(_ spec: FaultSpec) async -> [Target] {
+    func seen(_ spec: FaultSpec) async -> [Target] {
         var known: Set<TargetIdentity> = []
         let found = (try? await candidates(for: spec)) ?? []
         return found.flatMap(\.parts).filter { known.insert($0.identity).inserted }

@@ -9,7 +9,7 @@ enum WalkFaults {
     ///
     /// Far ends are addresses: a name would set one more clock, for looking it up again.
     static let samples: [FaultSpec] = SampleFault.allCases.filter(\.isReversible)
-        .filter { ![.cpuLimitV1, .memoryLimitV1].contains($0) }
+        .filter { ![.cpuLimitV1, .memoryLimitV1, .limitedTransfersV1].contains($0) }
         .map { sample in
             var spec = sample.spec
             if case .string(let end) = spec.options["to"] {
