@@ -46,6 +46,7 @@ class Workshop:
         self.state = self.folder / "state"
         self.namespace = f"mqb-{os.getpid()}"
         self.children = []
+        self.mounts = []
 
     def __enter__(self):
         if os.geteuid() == 0:
@@ -53,10 +54,23 @@ class Workshop:
             run("ip", "-n", self.namespace, "link", "set", "lo", "up")
         return self
 
+    def disk(self, megabytes):
+        """Mounts an ext4 of its own and returns its folder."""
+        image, folder = self.folder / "disk.img", self.folder / "disk"
+        with open(image, "wb") as file:
+            file.truncate(megabytes << 20)
+        folder.mkdir()
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
+        subprocess.run(["mount", "-o", "loop", str(image), str(folder)], check=True)
+        self.mounts.append(folder)
+        return folder
+
     def __exit__(self, *_):
         for child in self.children:
             child.send_signal(signal.SIGKILL)
             child.wait()
+        for folder in self.mounts:
+            run("umount", "-l", str(folder))
         if os.geteuid() == 0:
             run("ip", "netns", "delete", self.namespace)
         shutil.rmtree(self.folder)
@@ -292,6 +306,101 @@ def memory_load(workshop):
     ]
 
 
+def used(folder):
+    """The percentage of a file system that df calls used."""
+    space = os.statvfs(folder)
+    taken = space.f_blocks - space.f_bfree
+    return taken / (taken + space.f_bavail) * 100
+
+
+def written(process):
+    """The bytes that a process and its children have written so far."""
+    total = 0
+    for pid in [process] + [int(word) for word in children(process)]:
+        try:
+            text = pathlib.Path(f"/proc/{pid}/io").read_text()
+            total += int(text.split("wchar:")[1].split()[0])
+        except (OSError, IndexError):
+            continue
+    return total
+
+
+def children(process):
+    """The numbers of the processes that a process has started."""
+    return pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()
+
+
+def rate(process, seconds):
+    """How many MB a second a process and its children write."""
+    before, began = written(process), time.perf_counter()
+    time.sleep(seconds)
+    return (written(process) - before) / 1e6 / (time.perf_counter() - began)
+
+
+def worker():
+    """The process that holds a load of ours."""
+    for folder in pathlib.Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit() and "worker\0load" in (folder / "cmdline").read_bytes().decode():
+                return int(folder.name)
+        except OSError:
+            continue
+    raise RuntimeError("no load has a worker")
+
+
+def disk_load(workshop):
+    """How exactly a file system is filled and written to, and how fast that can be, beside stress-ng."""
+    disk = workshop.disk(512)
+    place = f'target = target.host {{}}, path = "{disk}"'
+    fill = f'fault.disk.fill {{ {place}, to = "90%" }}'
+    slow = f'fault.disk.io {{ {place}, write = "20MB/s", direct = true }}'
+    fast = f'fault.disk.io {{ {place}, write = "100GB/s", direct = true }}'
+    off, begun, ended, wrong, most, peer_off, peer_most = [], [], [], [], [], [], []
+    for _ in range(LOAD_ROUNDS):
+        full, began, reverted = loaded(workshop, fill, "1s", lambda: used(disk))
+        off.append(abs(full - 90))
+        begun.append(began)
+        ended.append(reverted)
+        measured, _, _ = loaded(workshop, slow, "3s", lambda: time.sleep(0.5) or rate(worker(), 2))
+        wrong.append(abs(measured / 20 - 1) * 100)
+        measured, _, _ = loaded(workshop, fast, "3s", lambda: time.sleep(0.5) or rate(worker(), 2))
+        most.append(measured)
+        common = ["stress-ng", "--temp-path", str(disk), "--quiet", "--timeout", "10"]
+        child = subprocess.Popen(common + ["--fallocate", "1", "--fallocate-bytes", "90%"])
+        time.sleep(0.5)
+        seen = []
+        for _ in range(100):
+            seen.append(used(disk))
+            time.sleep(0.01)
+        peer_off.append(statistics.median(abs(share - 90) for share in seen))
+        child.terminate()
+        child.wait()
+        options = ["--hdd", "1", "--hdd-bytes", "64M", "--hdd-write-size", "64K", "--hdd-opts", "direct,wr-seq"]
+        child = subprocess.Popen(common + options)
+        time.sleep(0.5)
+        peer_most.append(rate(child.pid, 2))
+        child.terminate()
+        child.wait()
+    return [
+        {
+            "name": "disk.fill, 90 % of an ext4: points off", "unit": "points",
+            "p50": statistics.median(off), "p95": max(off), "limit": 1,
+            "peer": "stress-ng --fallocate-bytes 90%", "peer_p50": statistics.median(peer_off),
+        },
+        {"name": "disk.fill: inject", "unit": "ms", "p50": statistics.median(begun), "p95": max(begun)},
+        {"name": "disk.fill: revert", "unit": "ms", "p50": statistics.median(ended), "p95": max(ended)},
+        {
+            "name": "disk.io, 20 MB/s written: per cent off", "unit": "%",
+            "p50": statistics.median(wrong), "p95": max(wrong), "limit": 10,
+        },
+        {
+            "name": "disk.io, direct, 64 KiB: the most it writes", "unit": "MB/s",
+            "p50": statistics.median(most), "p95": max(most),
+            "peer": "stress-ng --hdd 1", "peer_p50": statistics.median(peer_most),
+        },
+    ]
+
+
 def main():
     """Runs every benchmark and prints the table."""
     rows = []
@@ -311,6 +420,7 @@ def main():
             if shutil.which("stress-ng"):
                 rows += processor_load(workshop)
                 rows += memory_load(workshop)
+                rows += disk_load(workshop)
             else:
                 print("skipped: loads are compared with stress-ng, which is not installed", file=sys.stderr)
         else:

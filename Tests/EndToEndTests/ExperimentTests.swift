@@ -58,6 +58,14 @@ struct ExperimentTests {
             faults: ["process.pause"]
         ),
         Expected(file: "paused-redis", faults: ["process.pause"]),
+        Expected(file: "held-redis", faults: ["process.pause"]),
+        Expected(
+            file: "nginx-paused-whole",
+            code: 3,
+            verdict: .deviated,
+            status: .aborted,
+            faults: ["process.pause"]
+        ),
         Expected(
             file: "redis-killed-again",
             code: 1,
