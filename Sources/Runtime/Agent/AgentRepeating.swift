@@ -28,7 +28,7 @@ struct Repetition: Sendable {
 extension Agent {
     /// Begins to make a fault again at its interval, until its leases are put back.
     ///
-    /// - Parameter before: What matched before it was first made.
+    /// What matched before it was first made did not come since.
     func startRepeating(
         _ fault: FaultInstance,
         _ spec: FaultSpec,

@@ -92,8 +92,9 @@ struct UnnamedFiles: ~Copyable, Sendable {
 }
 
 extension FileSystemSpace {
-    /// Whether what is allocated or freed is counted only with the next commit: btrfs, by itself every 30 s. Who needs
-    /// freed space before that gets it, since the kernel commits for that.
+    /// Whether what is allocated or freed is counted only with the next commit: btrfs, by itself every 30 s.
+    ///
+    /// Who needs freed space before that gets it, since the kernel commits for that.
     fileprivate var countsAtCommit: Bool { kind == "btrfs" }
 
     fileprivate func commit(_ descriptor: Int32) throws(KernelError) {
