@@ -14,3 +14,4 @@ max_line_length = 120
 -- `local fault <close> = inject(…)` is used by going out of scope.
 unused_args = true
 files["stdlib/_meta"] = { ignore = { ".*" } }
+files["**/*_test.lua"] = { read_globals = { "test" } }

@@ -33,11 +33,12 @@ torture: setup ## kills runner and agent a thousand times, and looks at what is 
 	swift build --build-tests $(SWIFT_FLAGS)
 	MOONQUAKE_TORTURE=$${MOONQUAKE_TORTURE:-1000} swift test --skip-build --filter '^EndToEndTests\.TortureTests'
 
-lint: ## the formatter, the Lua linter, and the scripts against the program
+lint: ## the formatter, the Lua linter, and the scripts and their tests against the program
 	swift format lint --strict --recursive Sources Tests Package.swift
 	luacheck --quiet scripts stdlib
 	.build/debug/moonquake check scripts/experiments/*.{lua,yaml,json}
 	.build/debug/moonquake gameday check scripts/gamedays/*.lua
+	.build/debug/moonquake test scripts/tests/*_test.lua
 
 check: test lint ## what CI runs
 

@@ -76,6 +76,7 @@ let package = Package(
         .target(name: "CLineEdit"),
         .target(name: "CDatagrams"),
         .target(name: "CSockets"),
+        .target(name: "CSerial"),
         module("Model", []),
         module("Threads", ["ChaosModel"]),
         module("Linux", ["ChaosModel", "ChaosThreads", "CLinux", "CPacketQueue"]),
@@ -96,6 +97,14 @@ let package = Package(
         module("Report", ["ChaosGameDay", "ChaosModel"]),
         module("Proxy", ["ChaosModel", "ChaosThreads", "CSockets", nioCore, nioHPACK]),
         module("Simulation", ["ChaosModel"]),
+        module(
+            "Testing",
+            [
+                "ChaosAgent", "ChaosEngine", "ChaosGameDay", "ChaosModel", "ChaosScript",
+                "ChaosSimulation", "ChaosSteadyState", "ChaosTargets", "ChaosThreads", "CSerial",
+                "LuaBridge",
+            ]
+        ),
         module("Catalog", ["ChaosModel", grdb]),
         module(
             "SteadyState",
@@ -122,6 +131,7 @@ let package = Package(
                 "ChaosScript",
                 "ChaosSteadyState",
                 "ChaosTargets",
+                "ChaosTesting",
                 "ChaosThreads",
                 argumentParser,
                 nioCore,
@@ -160,14 +170,14 @@ let package = Package(
             "Engine",
             [
                 "ChaosAgent", "ChaosEngine", "ChaosFaults", "ChaosLinux", "ChaosModel",
-                "ChaosSimulation",
+                "ChaosSimulation", "ChaosTesting",
             ]
         ),
         tests(
             "Docs",
             [
-                "ChaosFaults", "ChaosModel", "ChaosScript", "ChaosSteadyState", "moonquake",
-                subprocess, system,
+                "ChaosFaults", "ChaosModel", "ChaosScript", "ChaosSteadyState", "ChaosTesting",
+                "LuaBridge", "moonquake", subprocess, system,
             ]
         ),
         tests("GameDay", ["ChaosGameDay", "ChaosLinux", "ChaosModel", subprocess, system]),

@@ -26,7 +26,8 @@ struct Moonquake: AsyncParsableCommand {
             DoctorCommand.self, AbortCommand.self, ApproveCommand.self, RejectCommand.self,
             GameDayCommand.self, CatalogCommand.self, RecoverCommand.self, ReportCommand.self,
             RunsCommand.self,
-            SchemaCommand.self, MetaCommand.self, WrapCommand.self, AgentCommand.self,
+            TestCommand.self, SchemaCommand.self, MetaCommand.self, WrapCommand.self,
+            AgentCommand.self,
             WorkerCommand.self,
         ]
     )

@@ -164,7 +164,7 @@ struct ScriptOptions: ParsableArguments {
     }
 
     /// Where the Lua library is: beside an installed program, or in the tree that it was built in.
-    private static var libraryFolders: [String] {
+    static var libraryFolders: [String] {
         if let folder = StateOptions.environment("MOONQUAKE_STDLIB") { return [folder] }
         var folder = OwnProgram.path
         for _ in 0..<6 {

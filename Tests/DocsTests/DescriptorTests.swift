@@ -3,9 +3,11 @@
 import ChaosFaults
 import ChaosModel
 import ChaosSteadyState
+import LuaBridge
 import Testing
 
 @testable import ChaosScript
+@testable import ChaosTesting
 
 @Suite
 struct `Documents and descriptors` {
@@ -94,5 +96,23 @@ struct `Documents and descriptors` {
         )
         let verbs = Primitives.all.map { $0.signature.name }.filter { $0 != "steady_state" }
         #expect(named == Set(verbs + ["log", "print"]))
+    }
+
+    @Test
+    func `what tests of scripts may say is in the tables`() throws {
+        let testing = try Document("docs/testing.md")
+        func named(_ heading: String) throws -> Set<String> {
+            Set(
+                firstColumn(of: try #require(testing.section("## \(heading)"))).map { code in
+                    String(code.prefix { $0 != "(" }.split(separator: ".").last ?? "")
+                }
+            )
+        }
+        #expect(try named("Options of a run") == Set(TestOptions.ofRun))
+        let ofDayOnly = Set(TestOptions.ofDay).subtracting(TestOptions.ofRun)
+        #expect(try named("GameDays") == ofDayOnly)
+        #expect(Set(TestOptions.ofRun).subtracting(TestOptions.ofDay) == ["experiment", "at"])
+        let functions = Expectations.functions(LuaVM()).keys + ["run", "gameday"]
+        #expect(try named("What `t` has") == Set(functions))
     }
 }

@@ -48,6 +48,37 @@ struct `Documents and the program` {
     }
 
     @Test
+    func `every test of a script in it passes`() async throws {
+        let document = try Document("docs/testing.md")
+        let folder = FileManager.default.temporaryDirectory.appending(
+            path: "moonquake-docs-\(UUID().uuidString)"
+        )
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let scripts = ["half": try #require(document.scripts.first), "kill": Self.kill]
+        for (name, text) in scripts {
+            try Data(text.utf8).write(to: folder.appending(path: "\(name).lua"))
+        }
+        let tests = document.text.matches(of: /(?ms)^```lua test\n(.*?)^```/)
+        #expect(tests.count >= 3)
+        for (index, match) in tests.enumerated() {
+            let file = folder.appending(path: "example-\(index + 1)_test.lua")
+            try Data(match.1.utf8).write(to: file)
+            let answer = try await Program.run(["test", file.path()])
+            #expect(answer.code == 0, "\(answer.output)\(answer.error)")
+        }
+    }
+
+    /// What an example of a machine is tested with.
+    private static let kill = """
+        experiment "a server of the cache is killed" {
+          steady_state = { metrics = { redis = metric.scrape { url = "http://h/", name = "up", equals = 2 } } },
+          faults = { fault.process.kill { target = target.process { port = 6379, user = "999", count = 1 } } },
+          duration = "10s",
+        }
+        """
+
+    @Test
     func `there are scripts to check`() throws {
         #expect(Document.all.map(\.scripts.count).reduce(0, +) >= 8)
         #expect(try Document("README.md").scripts.count >= 1)

@@ -1,11 +1,11 @@
 // A run whose agent lives in this process, on the simulated kernel, behind the real messages.
 
-import ChaosAgent
 import ChaosEngine
 import ChaosFaults
 import ChaosLinux
 import ChaosModel
 import ChaosSimulation
+import ChaosTesting
 import Synchronization
 
 /// The world of a test run.
@@ -75,7 +75,7 @@ final class SimulatedRun: Sendable {
     }
 
     private func launch() -> LocalAgent {
-        let agent = LocalAgent(kernel: kernel, journals: journals)
+        let agent = LocalAgent(kernel: kernel, journals: journals, faults: .all, clock: LinuxTime())
         channels.withLock { $0.append(agent) }
         return agent
     }
@@ -115,76 +115,6 @@ final class SimulatedRun: Sendable {
             hasBody: true,
             file: "test.lua"
         )
-    }
-}
-
-/// An agent in this process.
-final class LocalAgent: AgentChannel {
-    let lines: AsyncStream<String>
-    private let agent: Agent
-    private let continuation: AsyncStream<String>.Continuation
-    private let isDead = Mutex(false)
-    private let kernel: SimulatedKernel
-    private let journals: SimulatedJournals
-    private let requests: AsyncStream<String>.Continuation
-
-    init(kernel: SimulatedKernel, journals: SimulatedJournals) {
-        self.kernel = kernel
-        self.journals = journals
-        let (lines, continuation) = AsyncStream.makeStream(of: String.self)
-        let (requests, requestContinuation) = AsyncStream.makeStream(of: String.self)
-        self.lines = lines
-        self.continuation = continuation
-        self.requests = requestContinuation
-        let agent = Agent(
-            kernel: kernel.kernel,
-            catalogue: .all,
-            store: journals,
-            version: "test",
-            clock: LinuxTime(),
-            emit: { event in Self.yield(.event(event), to: continuation) }
-        )
-        self.agent = agent
-        Task {
-            for await line in requests {
-                guard let request = try? WireJSON.value(AgentRequest.self, from: line) else {
-                    continue
-                }
-                await agent.accept(request.call) { reply in
-                    Self.yield(.reply(id: request.id, reply), to: continuation)
-                }
-            }
-        }
-    }
-
-    func send(_ line: String) {
-        guard !isDead.withLock({ $0 }) else { return }
-        requests.yield(line)
-    }
-
-    /// Dies as by SIGKILL: what the kernel held goes, the locks of the journal too.
-    func kill() {
-        isDead.withLock { $0 = true }
-        requests.finish()
-        kernel.restartAgent()
-        journals.agentDied()
-        continuation.finish()
-    }
-
-    /// Puts everything back, closes the journal, and dies without a word.
-    func leaveUnheard() async {
-        isDead.withLock { $0 = true }
-        _ = await agent.leave()
-        continuation.finish()
-    }
-
-    /// What `moonquake abort` does.
-    func abort() { Task { await agent.abort(reason: "test") } }
-
-    private static func yield(_ line: AgentLine, to continuation: AsyncStream<String>.Continuation)
-    {
-        guard let text = try? WireJSON.line(line) else { return }
-        continuation.yield(text)
     }
 }
 

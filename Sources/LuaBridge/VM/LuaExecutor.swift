@@ -1,7 +1,8 @@
 // The thread that runs one Lua state, as the serial executor of its actor.
 //
 // A script that cannot be stopped holds this thread and nothing else: never one of the few threads
-// of the cooperative pool. The thread ends after the executor has gone.
+// of the cooperative pool. The thread ends after the executor has gone. A program that must run
+// everything in one order takes the jobs itself instead.
 
 import Dispatch
 import Synchronization
@@ -12,19 +13,43 @@ import Glibc
 import Musl
 #endif
 
-final class LuaExecutor: SerialExecutor {
-    private let jobs = LuaJobQueue()
+/// A step of a state that is ready to run.
+///
+/// The steps of one state must run in their order, one at a time, each once.
+public struct LuaJob: Sendable {
+    let job: UnownedJob
+    /// A job keeps its executor: the actor may go away while its last job runs.
+    let executor: LuaExecutor
 
-    init() {
-        jobs.startThread()
+    /// Runs it on this thread.
+    public func run() {
+        job.runSynchronously(on: executor.asUnownedSerialExecutor())
+    }
+}
+
+final class LuaExecutor: SerialExecutor {
+    private let jobs: LuaJobQueue?
+    private let take: @Sendable (LuaJob) -> Void
+
+    /// Makes a thread, or gives the jobs to `take`.
+    init(_ take: (@Sendable (LuaJob) -> Void)?) {
+        if let take {
+            jobs = nil
+            self.take = take
+        } else {
+            let jobs = LuaJobQueue()
+            jobs.startThread()
+            self.jobs = jobs
+            self.take = { jobs.append($0) }
+        }
     }
 
     deinit {
-        jobs.close()
+        jobs?.close()
     }
 
     func enqueue(_ job: consuming ExecutorJob) {
-        jobs.append(LuaJobQueue.Entry(job: UnownedJob(job), executor: self))
+        take(LuaJob(job: UnownedJob(job), executor: self))
     }
 
     func asUnownedSerialExecutor() -> UnownedSerialExecutor {
@@ -34,14 +59,8 @@ final class LuaExecutor: SerialExecutor {
 
 /// The queue that the thread and its executor share, so that the thread does not retain the latter.
 final class LuaJobQueue: Sendable {
-    /// A job keeps its executor: the actor may go away while its last job runs.
-    struct Entry: Sendable {
-        let job: UnownedJob
-        let executor: LuaExecutor
-    }
-
     private struct State {
-        var entries: [Entry] = []
+        var entries: [LuaJob] = []
         var isClosed = false
     }
 
@@ -50,7 +69,7 @@ final class LuaJobQueue: Sendable {
     private let state = Mutex(State())
     private let signal = DispatchSemaphore(value: 0)
 
-    func append(_ entry: Entry) {
+    func append(_ entry: LuaJob) {
         state.withLock { $0.entries.append(entry) }
         signal.signal()
     }
@@ -86,7 +105,7 @@ final class LuaJobQueue: Sendable {
     }
 
     private func takeAndRun() -> Bool {
-        let entries = state.withLock { state -> [Entry]? in
+        let entries = state.withLock { state -> [LuaJob]? in
             defer { state.entries = [] }
             return state.entries.isEmpty && state.isClosed ? nil : state.entries
         }
@@ -95,7 +114,7 @@ final class LuaJobQueue: Sendable {
             signal.wait()
         }
         for entry in entries {
-            entry.job.runSynchronously(on: entry.executor.asUnownedSerialExecutor())
+            entry.run()
         }
         return true
     }

@@ -32,14 +32,16 @@ public actor LuaVM {
     ///   - scriptFolder: Where `require` looks first.
     ///   - libraryFolders: Where it looks next, in this order.
     ///   - modules: What was read of the script's folder before, and is taken instead of its files.
+    ///   - jobs: Runs the steps of this state; a thread of its own does without it.
     public init(
         limits: LuaLimits = .default,
         scriptFolder: String? = nil,
         libraryFolders: [String] = [],
-        modules: LuaModuleTexts = LuaModuleTexts()
+        modules: LuaModuleTexts = LuaModuleTexts(),
+        jobs: (@Sendable (LuaJob) -> Void)? = nil
     ) {
         let token = LuaAbortToken()
-        executor = LuaExecutor()
+        executor = LuaExecutor(jobs)
         self.limits = limits
         abortToken = token
         state = LuaState(

@@ -181,7 +181,12 @@ struct ReportBuilder {
     }
 
     private var proof: RunReport.Proof {
-        let reverts = record.reverts.values.sorted { $0.atMs < $1.atMs }.map { entry in
+        let reverts = record.reverts.sorted { left, right in
+            // Those of one moment are put back newest first; a later lease has a longer or a greater name.
+            (left.value.atMs, right.key.text.count, right.key)
+                < (right.value.atMs, left.key.text.count, left.key)
+        }
+        .map { _, entry in
             "\(entry.record.fault) on \(entry.record.target): \(entry.record.outcome.rawValue), \(entry.record.seen)"
         }
         let open = record.openLeases.map { lease in

@@ -5,13 +5,13 @@ package struct FaultType: Sendable {
     /// The description.
     package let descriptor: FaultDescriptor
     /// Reads the options together.
-    package let make: @Sendable (Parameters) throws(DefinitionError) -> FaultInstance
+    package var make: @Sendable (Parameters) throws(DefinitionError) -> FaultInstance
     /// Measures what the fault did, just before its revert.
     package let effect: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Effect
     /// Waits until the fault has ended by itself, and says how.
     package let endedEarly: @Sendable (AnyUndo, Kernel) async -> String?
     /// Puts everything back.
-    package let revert: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Void
+    package var revert: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Void
     /// Measures that everything is back.
     package let verifyReverted: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Effect
     /// Measures, once everything is put back, what may take a moment.
@@ -44,12 +44,12 @@ package struct FaultType: Sendable {
 /// A fault with its options, without its Swift types.
 package struct FaultInstance: Sendable {
     /// Says what would change on a target.
-    package let plan:
+    package var plan:
         @Sendable (Target, PlanContext, Kernel) async throws(FaultError) -> FaultPlan<
             AnyUndo
         >
     /// Makes the fault.
-    package let inject: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Void
+    package var inject: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Void
     /// Reads back whether it took effect.
     package let verify: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Effect
     /// Looks after the fault while it is on.
@@ -106,6 +106,11 @@ package struct FaultCatalogue: Sendable {
         self.types = types
         byName = Dictionary((types + shadows).map { ($0.descriptor.name, $0) }) { first, _ in first
         }
+    }
+
+    /// The same faults, each as `change` makes it; without shadows.
+    package func map(_ change: (FaultType) -> FaultType) -> FaultCatalogue {
+        FaultCatalogue(types.map(change))
     }
 
     /// The same for definitions, which cannot name shadows.

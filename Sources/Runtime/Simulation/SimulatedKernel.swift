@@ -30,6 +30,17 @@ package final class SimulatedKernel: Sendable {
         var userID: UInt32 = 0
         var bootID = "boot-1"
         var watcher: (@Sendable (String, SimulatedWorld) -> Void)?
+        var nextWaiter = 0
+        /// Who waits for something in the machine, by number: each says whether it was that; nil is for those who
+        /// wait no more.
+        var waiters: [Int: @Sendable (SimulatedWorld?) -> Bool] = [:]
+
+        /// Lets those who wait look at the machine.
+        mutating func tellWaiters() {
+            for (id, look) in waiters.sorted(by: { $0.key < $1.key }) where look(world) {
+                waiters[id] = nil
+            }
+        }
     }
 
     let state = Mutex(State())
@@ -68,7 +79,10 @@ package final class SimulatedKernel: Sendable {
     @discardableResult
     package func change<Value: Sendable>(_ body: @Sendable (inout SimulatedWorld) -> Value) -> Value
     {
-        state.withLock { body(&$0.world) }
+        state.withLock { state in
+            defer { state.tellWaiters() }
+            return body(&state.world)
+        }
     }
 
     /// Calls back after each call that changed the machine, with the call's name and the machine after it.
@@ -107,6 +121,7 @@ package final class SimulatedKernel: Sendable {
             state.failAt = nil
             state.staysDead = false
             state.world.agentDied()
+            state.tellWaiters()
         }
     }
 
@@ -139,6 +154,35 @@ package final class SimulatedKernel: Sendable {
             $0.world.loads = [:]
             $0.world.processes = $0.world.processes.filter { $0.key == 1 }
             $0.world.add(pid: 42, name: "moonquake")
+            $0.tellWaiters()
+        }
+    }
+
+    /// Waits until `find` finds something in the machine; nil when the task is cancelled before.
+    func first<Value: Sendable>(
+        _ find: @escaping @Sendable (SimulatedWorld) -> Value?
+    ) async -> Value? {
+        let id = state.withLock { state in
+            state.nextWaiter += 1
+            return state.nextWaiter
+        }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { (continuation: CheckedContinuation<Value?, Never>) in
+                state.withLock { state in
+                    if let found = find(state.world) {
+                        return continuation.resume(returning: found)
+                    }
+                    guard !Task.isCancelled else { return continuation.resume(returning: nil) }
+                    state.waiters[id] = { world in
+                        let found = world.flatMap(find)
+                        guard found != nil || world == nil else { return false }
+                        continuation.resume(returning: found)
+                        return true
+                    }
+                }
+            }
+        } onCancel: {
+            _ = state.withLock { $0.waiters.removeValue(forKey: id) }?(nil)
         }
     }
 
@@ -164,6 +208,7 @@ package final class SimulatedKernel: Sendable {
             let before = state.world
             let result = Result { () throws(KernelError) in try body(&state) }
             if let watcher = state.watcher, state.world != before { watcher(name, state.world) }
+            if !state.waiters.isEmpty { state.tellWaiters() }
             return fails ? .failure(error) : result
         }
         return try result.get()

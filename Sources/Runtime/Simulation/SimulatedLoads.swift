@@ -51,13 +51,10 @@ extension SimulatedKernel: LoadPort {
     }
 
     package func endedEarly(_ name: String) async -> String? {
-        // Polled, with a bound: the simulated world tells nobody when it changes.
-        for _ in 0..<10_000 {
-            if let end = world.endedLoads[name] { return end }
-            guard world.loads[name] != nil, !Task.isCancelled else { return nil }
-            guard (try? await Task.sleep(for: .milliseconds(1))) != nil else { return nil }
-        }
-        return nil
+        await first { world in
+            if let end = world.endedLoads[name] { return .some(end) }
+            return world.loads[name] == nil ? .some(nil) : nil
+        } ?? nil
     }
 
     package func end(_ name: String, _ load: Load) async throws(KernelError) {

@@ -59,7 +59,14 @@ extension SimulatedKernel: ProcessPort {
             default:
                 state.world.processes[process.pid] = nil
                 guard found.isSupervised else { break }
-                state.world.add(name: found.name, arguments: found.arguments, isSupervised: true)
+                state.world.add(
+                    name: found.name,
+                    arguments: found.arguments,
+                    userID: found.userID,
+                    group: found.group,
+                    ports: found.ports,
+                    isSupervised: true
+                )
             }
             return true
         }

@@ -1,4 +1,5 @@
-// A clock that goes on only when told: by `advance`, or by whoever sleeps.
+// A clock that goes on only when told: by `advance`, by `advanceToNext`, or by whoever sleeps. Who sleeps until the same
+// moment wakes in the order of falling asleep.
 
 package import ChaosModel
 import Synchronization
@@ -35,11 +36,28 @@ package final class SimulatedTime: TimePort, Sendable {
     package func advance(by span: Duration) {
         let due = state.withLock { state in
             state.now = state.now.advanced(by: span)
-            let due = state.sleepers.filter { $0.value.wakesAt <= state.now }
-            for id in due.keys { state.sleepers[id] = nil }
-            return due.values.sorted { $0.wakesAt < $1.wakesAt }
+            return Self.wake(&state)
         }
         for sleeper in due { sleeper.continuation.resume() }
+    }
+
+    /// Moves the clock to the next moment at which somebody wakes; false when nobody sleeps.
+    package func advanceToNext() -> Bool {
+        let due = state.withLock { state in
+            guard let next = state.sleepers.values.map(\.wakesAt).min() else { return [Sleeper]() }
+            state.now = max(state.now, next)
+            return Self.wake(&state)
+        }
+        for sleeper in due { sleeper.continuation.resume() }
+        return !due.isEmpty
+    }
+
+    /// Takes out those whose time has come.
+    private static func wake(_ state: inout State) -> [Sleeper] {
+        let now = state.now
+        let due = state.sleepers.filter { $0.value.wakesAt <= now }
+        for id in due.keys { state.sleepers[id] = nil }
+        return due.sorted { ($0.value.wakesAt, $0.key) < ($1.value.wakesAt, $1.key) }.map(\.value)
     }
 
     package func sleep(until instant: Instant) async throws {

@@ -2,15 +2,10 @@
 
 extension SimulatedKernel {
     /// How a fault that a worker carries ended with it; nil when it was ended otherwise.
-    ///
-    /// Polled, with a bound: the simulated world tells nobody when it changes.
-    func endedEarly(_ isThere: (SimulatedWorld) -> Bool) async -> String? {
-        for _ in 0..<10_000 {
-            let world = world
-            guard isThere(world), !Task.isCancelled else { return nil }
-            if let end = world.endedWorkers { return end }
-            guard (try? await Task.sleep(for: .milliseconds(1))) != nil else { return nil }
-        }
-        return nil
+    func endedEarly(_ isThere: @escaping @Sendable (SimulatedWorld) -> Bool) async -> String? {
+        await first { world in
+            guard isThere(world) else { return .some(nil) }
+            return world.endedWorkers.map { .some($0) }
+        } ?? nil
     }
 }

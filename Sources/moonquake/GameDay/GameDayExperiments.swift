@@ -76,32 +76,20 @@ struct GameDayExperiments: ExperimentSource {
     private func load(_ reference: ExperimentReference) async throws(DefinitionError)
         -> LoadedExperiment
     {
-        switch reference {
-        case .inline(let title):
-            // As it is in the file now, not as it was when the day began.
-            guard let now = try? await loader.loadGameDay(file: day.definition.file),
-                let found = now.inline.first(where: { $0.definition.name == title })
-            else {
-                throw DefinitionError(
-                    "gameday",
-                    "\(day.definition.file) no longer defines experiment \(reference)"
-                )
-            }
-            return found
-        case .named(let name):
-            let file = try path(of: name)
-            return try await only(of: file) { (loader) throws(ScriptError) in
-                try await loader.load(file: file)
-            }
-        case .catalogued(let name, let version):
-            return try await load(CatalogReference(name: name, version: version))
+        let (state, loader) = (state, loader)
+        let files = DayFiles(of: day.definition.file, loader: loader) {
+            reference throws(DefinitionError) in
+            try await Self.load(reference, state, loader)
         }
+        return try await files.load(reference)
     }
 
     /// A definition of the catalogue, as it is there now.
-    private func load(
-        _ reference: CatalogReference
-    ) async throws(DefinitionError) -> LoadedExperiment {
+    private static func load(
+        _ reference: CatalogReference,
+        _ state: StateOptions,
+        _ loader: ScriptLoader
+    ) async throws(DefinitionError) -> [LoadedExperiment] {
         let found: (version: CatalogVersion, content: DefinitionContent)
         do throws(CommandFailure) {
             found = try state.using { (catalog) throws(CatalogError) in
@@ -110,54 +98,15 @@ struct GameDayExperiments: ExperimentSource {
         } catch {
             throw DefinitionError("gameday", error.message)
         }
-        let name = found.version.reference.description
-        return try await only(of: name) { (loader) throws(ScriptError) in
-            try await loader.load(
+        do throws(ScriptError) {
+            return try await loader.load(
                 stored: found.content,
-                called: name,
+                called: found.version.reference.description,
                 version: found.version.version
             )
-        }
-    }
-
-    private func only(
-        of name: String,
-        _ load: (ScriptLoader) async throws(ScriptError) -> [LoadedExperiment]
-    ) async throws(DefinitionError) -> LoadedExperiment {
-        let all: [LoadedExperiment]
-        do throws(ScriptError) {
-            all = try await load(loader)
         } catch {
             throw DefinitionError("gameday", error.description)
         }
-        guard all.count == 1, let only = all.first else {
-            throw DefinitionError(
-                "gameday",
-                "\(name) defines \(all.count) experiments: name a definition with one"
-            )
-        }
-        return only
-    }
-
-    /// The file of a name: a path from the GameDay's folder, or a name beside it or in the folder `experiments`.
-    private func path(of name: String) throws(DefinitionError) -> String {
-        let file = day.definition.file
-        let folder = file.lastIndex(of: "/").map { String(file[...$0]) } ?? ""
-        let base = name.hasPrefix("/") ? name : folder + name
-        let candidates =
-            [base, "\(base).lua"]
-            + (name.contains("/") ? [] : ["\(folder)../experiments/\(name).lua"])
-        for candidate in candidates where isFile(candidate) { return candidate }
-        let looked = candidates.map { "\"\($0.escapedForDisplay)\"" }.joined(separator: ", ")
-        throw DefinitionError(
-            "gameday",
-            "experiment \"\(name.escapedForDisplay)\" is not there: looked for \(looked)"
-        )
-    }
-
-    private func isFile(_ path: String) -> Bool {
-        var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
     }
 
     private var observer: any RunObserver {

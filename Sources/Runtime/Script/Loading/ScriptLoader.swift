@@ -13,6 +13,7 @@ package struct ScriptLoader: Sendable {
     private let libraryFolders: [String]
     private let seed: UInt64
     private let topLevelTime: Duration
+    private let host: ScriptHost
 
     /// Makes a loader.
     ///
@@ -23,13 +24,15 @@ package struct ScriptLoader: Sendable {
     ///   - libraryFolders: Where `require` looks after the script's own folder.
     ///   - seed: What `math.random` of every state starts with.
     ///   - topLevelTime: How long the top level of a file may take.
+    ///   - host: What the states of scripts live in.
     package init(
         faults: FaultCatalogue,
         metrics: MetricCatalogue = MetricCatalogue(),
         inputs: DefinitionInputs = DefinitionInputs(),
         libraryFolders: [String] = [],
         seed: UInt64,
-        topLevelTime: Duration = .seconds(5)
+        topLevelTime: Duration = .seconds(5),
+        host: ScriptHost = ScriptHost()
     ) {
         self.faults = faults.withoutShadows
         self.metrics = metrics
@@ -37,6 +40,7 @@ package struct ScriptLoader: Sendable {
         self.libraryFolders = libraryFolders
         self.seed = seed
         self.topLevelTime = topLevelTime
+        self.host = host
     }
 
     /// The experiments of a file, in their order; at least one.
@@ -145,7 +149,8 @@ package struct ScriptLoader: Sendable {
             context: context,
             libraryFolders: libraryFolders,
             seed: seed,
-            topLevelTime: topLevelTime
+            topLevelTime: topLevelTime,
+            host: host
         )
     }
 

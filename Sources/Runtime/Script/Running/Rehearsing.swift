@@ -43,7 +43,7 @@ struct Rehearsing {
             watching: definition.steadyState,
             holds: holds
         )
-        let start = Date().timeIntervalSince1970
+        let start = environment.host.clock?() ?? Date().timeIntervalSince1970
         let body = ScriptBody(entry, in: environment, limits: Self.limits) {
             start + controls.waited.inSeconds
         }

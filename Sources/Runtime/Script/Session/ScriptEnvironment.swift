@@ -19,28 +19,32 @@ struct ScriptEnvironment: Sendable {
     let seed: UInt64
     /// How long the top level may take.
     let topLevelTime: Duration
+    let host: ScriptHost
 
     /// Opens a state; the top level has not run yet.
     ///
     /// - Parameters:
     ///   - limits: What the script may use.
-    ///   - clock: What `os.time` says, in seconds since 1970; the system's time otherwise.
+    ///   - clock: What `os.time` says, in seconds since 1970; the host's time otherwise.
     /// - Returns: The state, with the script compiled.
     /// - Throws: the syntax error of the script.
     func open(
         limits: LuaLimits = .default,
         clock: (@Sendable () -> Double)? = nil
     ) async throws(LuaError) -> OpenScript {
+        var limits = limits
+        limits.instructions = limits.instructions ?? host.instructions
         let vm = LuaVM(
             limits: limits,
             scriptFolder: context.file.folder,
             libraryFolders: libraryFolders,
-            modules: context.file.modules
+            modules: context.file.modules,
+            jobs: host.jobs
         )
         let session = ScriptSession(context: context, vm: vm)
         await vm.configure { vm in
             vm.seedRandom(seed)
-            if let clock { vm.setClock(clock) }
+            if let clock = clock ?? host.clock { vm.setClock(clock) }
             vm.onPrint { line, _ in session.log(line) }
             vm.installPrimitives(of: session)
         }
