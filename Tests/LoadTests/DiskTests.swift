@@ -265,6 +265,12 @@ struct `Disk load` {
             #expect(took > 1.5)
         }
         #expect(try LinuxControlGroups().read(file, of: group) == before)
+        // What somebody else writes meanwhile stays.
+        let held = try await bench.make("disk.io", on: process.target, options)
+        let other = group.version == .v1 ? "\(device) 30000000" : "\(device) rbps=30000000"
+        try LinuxControlGroups().write(other, to: file, of: group)
+        #expect(try await held.end().contains("somebody else changed it meanwhile"))
+        #expect(try LinuxControlGroups().read(file, of: group)?.contains("30000000") == true)
         withExtendedLifetime((disk, process)) {}
     }
 }

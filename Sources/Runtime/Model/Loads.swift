@@ -208,6 +208,8 @@ package struct FileSystemSpace: Sendable, Hashable {
     package var available: Int
     /// The whole disk that it is on, `254:0`; nil when there is none.
     package var disk: String?
+    /// Why no file can be made in the folder, and what to do about that; nil when one can.
+    package var obstacle: String?
 
     /// Makes it.
     package init(
@@ -217,9 +219,11 @@ package struct FileSystemSpace: Sendable, Hashable {
         block: Int,
         used: Int,
         available: Int,
-        disk: String? = nil
+        disk: String? = nil,
+        obstacle: String? = nil
     ) {
         self.disk = disk
+        self.obstacle = obstacle
         self.folder = folder
         self.device = device
         self.kind = kind

@@ -62,6 +62,7 @@ package struct DiskFill: LoadFault {
         async throws(FaultError) -> FaultPlan<LoadUndo>
     {
         let space = try scope.fileSystem(in: context, on: kernel)
+        try scope.requireWritable(space)
         let used = MetricUnit.share.spelled(space.share)
         let wanted: Int
         switch amount {

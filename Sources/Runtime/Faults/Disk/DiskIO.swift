@@ -131,6 +131,7 @@ package struct DiskIO: Fault {
         _ context: PlanContext,
         _ kernel: Kernel
     ) throws(FaultError) -> LoadUndo {
+        try scope.requireWritable(space)
         let files = [rates.read, rates.write].filter { $0 > 0 }.count
         guard files * fileSize <= space.available else {
             throw .refused(

@@ -52,6 +52,12 @@ struct DiskScope {
         return found
     }
 
+    /// Refuses, before anything is done, a folder in which no file can be made.
+    func requireWritable(_ space: FileSystemSpace) throws(FaultError) {
+        guard let obstacle = space.obstacle else { return }
+        throw .unavailable("a file is made in \(space.folder), but \(obstacle)")
+    }
+
     /// The file system of the state directory, which may not be there yet.
     private func stateSpace(
         _ context: PlanContext,

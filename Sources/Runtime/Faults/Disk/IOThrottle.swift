@@ -74,7 +74,10 @@ struct IOThrottle: Codable, Sendable, Hashable {
 
     func set(on kernel: Kernel) throws(FaultError) { try write(value, on: kernel) }
 
+    /// Writes the former value, unless somebody else has written another meanwhile.
     func restore(on kernel: Kernel) throws(FaultError) {
+        let now = try kernelCall { () throws(KernelError) in try current(on: kernel) }
+        guard isInForce(now) else { return }
         // Without a line: all at their greatest, which the kernel takes for none.
         let none = group.version == .v2 ? "rbps=max wbps=max" : "0"
         try write(former.isEmpty ? none : former, on: kernel)
@@ -82,20 +85,28 @@ struct IOThrottle: Codable, Sendable, Hashable {
 
     func requireSet(on kernel: Kernel) throws(FaultError) {
         let now = try kernelCall { () throws(KernelError) in try current(on: kernel) }
-        let parts = value.split(separator: " ")
-        guard parts.allSatisfy({ now.split(separator: " ").contains($0) }) else {
+        guard isInForce(now) else {
             throw .noEffect("\(group.folder)/\(file) says \"\(now)\" for \(disk), not \"\(value)\"")
         }
     }
 
     func requireRestored(on kernel: Kernel) throws(FaultError) -> String {
         let now = try kernelCall { () throws(KernelError) in try current(on: kernel) }
-        guard now == former else {
+        if now == former {
+            return "\(file) is \(former.isEmpty ? "without a limit" : former) again"
+        }
+        guard !isInForce(now) else {
             throw .noEffect(
                 "\(group.folder)/\(file) says \"\(now)\" for \(disk), not \"\(former)\""
             )
         }
-        return "\(file) is \(former.isEmpty ? "without a limit" : former) again"
+        return "\(file) is \(now): somebody else changed it meanwhile, so it was left alone"
+    }
+
+    /// Whether a line has all that was asked for: in v2 the kernel adds what was not.
+    private func isInForce(_ line: String) -> Bool {
+        let parts = line.split(separator: " ")
+        return value.split(separator: " ").allSatisfy(parts.contains)
     }
 
     private func write(_ value: String, on kernel: Kernel) throws(FaultError) {

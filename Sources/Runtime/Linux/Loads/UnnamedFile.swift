@@ -114,10 +114,22 @@ extension FileSystemSpace {
         let folder = Descriptor(number)
         let real = ProcFile.link("/proc/self/fd/\(number)") ?? path
         // Through another mount namespace the resolved path leads nowhere, or elsewhere.
-        return try FileSystemSpace(
+        var space = try FileSystemSpace(
             open: folder.number,
             folder: leads(real, to: folder.number) ? real : path
         )
+        space.obstacle = obstacle(to: folder.number)
+        return space
+    }
+
+    private static func obstacle(to folder: Int32) -> String? {
+        guard faccessat(folder, ".", W_OK | X_OK, AT_EACCESS) != 0 else { return nil }
+        switch errno {
+        case EROFS: return "it is mounted read-only: mount -o remount,rw"
+        case EACCES, EPERM:
+            return "user \(geteuid()) may not write there: run as its owner, or as root with --sudo"
+        case let code: return String(cString: strerror(code))
+        }
     }
 
     private static func leads(_ path: String, to descriptor: Int32) -> Bool {
