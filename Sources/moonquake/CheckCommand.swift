@@ -73,21 +73,8 @@ struct CheckCommand: AsyncParsableCommand {
     private func printPlan(_ loaded: LoadedExperiment, _ rehearsal: Rehearsal) async
         -> ChaosModel.ExitCode
     {
-        let body = loaded.body
-        let runner = Runner(
-            experiment: loaded.definition,
-            isPlain: loaded.isPlain,
-            body: body,
-            rehearsal: rehearsal,
-            runID: RunID.make(),
-            seed: script.chosenSeed,
-            surroundings: await RunWiring(state: state, script: script)
-                .surroundings(
-                    of: rehearsal.steadyState ?? loaded.definition.steadyState,
-                    body: body,
-                    observer: SilentObserver()
-                )
-        )
+        let runner = await RunWiring(state: state, script: script)
+            .runner(of: loaded, rehearsal, observer: SilentObserver())
         let report = await runner.plan()
         for event in report.timeline where event.kind == .plan { Console.output("  \(event.text)") }
         guard let error = report.error else { return .held }

@@ -34,14 +34,8 @@ struct RunCommand: AsyncParsableCommand {
     )
     var again: String?
 
-    @Option(
-        name: .long,
-        help: ArgumentHelp(
-            "Write the report to a file; .json, .html, .md or .xml. Repeatable.",
-            valueName: "file"
-        )
-    )
-    var report: [String] = []
+    @OptionGroup
+    var reports: ReportOptions
 
     @Flag(
         name: .customLong("dry-run"),
@@ -61,7 +55,7 @@ struct RunCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let writers = try report.map { try ReportFile($0) }
+        let writers = try reports.writers
         var script = script
         let loaded: LoadedExperiment
         if let again {
@@ -72,20 +66,11 @@ struct RunCommand: AsyncParsableCommand {
             loaded = try await script.load(file ?? "", state)
         }
         let rehearsal = await loaded.rehearse()
-        let body = loaded.body
-        let runner = Runner(
-            experiment: loaded.definition,
-            isPlain: loaded.isPlain,
-            body: body,
-            rehearsal: rehearsal,
-            runID: RunID.make(),
-            seed: script.chosenSeed,
+        let runner = await RunWiring(state: state, script: script).runner(
+            of: loaded,
+            rehearsal,
             mode: try mode,
-            surroundings: await RunWiring(state: state, script: script).surroundings(
-                of: rehearsal.steadyState ?? loaded.definition.steadyState,
-                body: body,
-                observer: observer
-            )
+            observer: Console.observer(json: json)
         )
         let report = await interruptible(runner)
         keep(report, of: loaded.content)
@@ -114,16 +99,6 @@ struct RunCommand: AsyncParsableCommand {
         for problem in RunHistory(state: state).keep(report, of: content) {
             Console.error(problem)
         }
-    }
-
-    private var observer: any RunObserver {
-        if json { return JSONProgress { Console.output($0) } }
-        return TerminalProgress(
-            isTerminal: Console.isTerminal(STDERR_FILENO),
-            width: Console.width(STDERR_FILENO),
-            colours: Console.hasColours(STDERR_FILENO),
-            write: { Console.write($0, to: STDERR_FILENO) }
-        )
     }
 
     private func summary(of report: RunReport) -> String {

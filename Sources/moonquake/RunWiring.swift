@@ -4,6 +4,7 @@ import ChaosEngine
 import ChaosFaults
 import ChaosLinux
 import ChaosModel
+import ChaosScript
 import ChaosSteadyState
 import ChaosTargets
 import FoundationEssentials
@@ -13,6 +14,30 @@ import Glibc
 struct RunWiring {
     var state: StateOptions
     var script: ScriptOptions
+
+    /// A run of an experiment that was rehearsed, with a name of its own.
+    func runner(
+        of loaded: LoadedExperiment,
+        _ rehearsal: Rehearsal,
+        mode: RunMode = .run,
+        observer: any RunObserver
+    ) async -> Runner {
+        let body = loaded.body
+        return Runner(
+            experiment: loaded.definition,
+            isPlain: loaded.isPlain,
+            body: body,
+            rehearsal: rehearsal,
+            runID: RunID.make(),
+            seed: script.chosenSeed,
+            mode: mode,
+            surroundings: await surroundings(
+                of: rehearsal.steadyState ?? loaded.definition.steadyState,
+                body: body,
+                observer: observer
+            )
+        )
+    }
 
     /// The surroundings of a run that watches a steady state, and whose body computes its Lua metrics.
     func surroundings(

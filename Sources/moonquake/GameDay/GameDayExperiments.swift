@@ -39,18 +39,8 @@ struct GameDayExperiments: ExperimentSource {
         let loaded = try await load(reference)
         let rehearsal = await loaded.rehearse()
         if let error = rehearsal.error { throw error }
-        let body = loaded.body
-        let steadyState = rehearsal.steadyState ?? loaded.definition.steadyState
-        let runner = Runner(
-            experiment: loaded.definition,
-            isPlain: loaded.isPlain,
-            body: body,
-            rehearsal: rehearsal,
-            runID: RunID.make(),
-            seed: script.chosenSeed,
-            surroundings: await RunWiring(state: state, script: script)
-                .surroundings(of: steadyState, body: body, observer: observer)
-        )
+        let runner = await RunWiring(state: state, script: script)
+            .runner(of: loaded, rehearsal, observer: Console.observer(json: json))
         return GameDayExperimentRun(
             title: loaded.definition.name,
             content: loaded.content,
@@ -67,7 +57,11 @@ struct GameDayExperiments: ExperimentSource {
     func healthCheck(of definition: GameDayDefinition) async -> (any HealthCheck)? {
         guard let health = definition.health else { return nil }
         let surroundings = await RunWiring(state: state, script: script)
-            .surroundings(of: health, body: ListedMetricsOnly(), observer: observer)
+            .surroundings(
+                of: health,
+                body: ListedMetricsOnly(),
+                observer: Console.observer(json: json)
+            )
         return HealthWatch(health, makeSource: surroundings.makeSource, time: LinuxTime())
     }
 
@@ -107,16 +101,6 @@ struct GameDayExperiments: ExperimentSource {
         } catch {
             throw DefinitionError("gameday", error.description)
         }
-    }
-
-    private var observer: any RunObserver {
-        if json { return JSONProgress { Console.output($0) } }
-        return TerminalProgress(
-            isTerminal: Console.isTerminal(STDERR_FILENO),
-            width: Console.width(STDERR_FILENO),
-            colours: Console.hasColours(STDERR_FILENO),
-            write: { Console.write($0, to: STDERR_FILENO) }
-        )
     }
 }
 

@@ -28,14 +28,8 @@ struct GameDayRunCommand: AsyncParsableCommand {
     )
     var resume = false
 
-    @Option(
-        name: .long,
-        help: ArgumentHelp(
-            "Write the report to a file; .json, .html, .md or .xml. Repeatable.",
-            valueName: "file"
-        )
-    )
-    var report: [String] = []
+    @OptionGroup
+    var reports: ReportOptions
 
     @Flag(
         name: .long,
@@ -44,7 +38,7 @@ struct GameDayRunCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let writers = try report.map { try ReportFile($0) }
+        let writers = try reports.writers
         let day = try await GameDayFile(path: file, script: script).load()
         let experiments = try GameDayExperiments(day: day, state: state, script: script, json: json)
         let plan = try await plan(day, experiments)
