@@ -104,6 +104,7 @@ struct `Registered GameDays` {
                 #expect(try box.moonquake("gameday", "schedule", file).code == 0)
                 try box.register(file, secondsAgo: 3600 + 5)
             }
+            _ = try box.write("state/schedules/0-torn.json", "{ \"file\": ")
             // It loads, and its day does not begin.
             _ = try box.write(
                 "a-broken.lua",
@@ -111,6 +112,7 @@ struct `Registered GameDays` {
             )
             let look = try box.moonquake("gameday", "daemon", "--once")
             #expect(look.code == 2, "\(look.errors)")
+            #expect(look.errors.contains("0-torn.json is not a schedule of this program"))
             #expect(look.errors.contains("experiment \"gone\" is not there"), "\(look.errors)")
             #expect(look.errors.contains("a-broken.lua was due, was started and did not begin"))
             #expect(try box.endOfDays().map(\.passed) == [true])

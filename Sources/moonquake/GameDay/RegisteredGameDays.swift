@@ -42,19 +42,28 @@ struct RegisteredGameDays {
     var folder: String { "\(stateDirectory)/schedules" }
 
     /// All of them, in the order of their files.
-    func all() throws -> [RegisteredGameDay] {
-        try StateFile.names(in: folder).filter { $0.hasSuffix(".json") }.compactMap { name in
+    func all() throws(CommandFailure) -> [RegisteredGameDay] {
+        var days: [RegisteredGameDay] = []
+        for entry in try entries() { days.append(try entry.get()) }
+        return days.sorted { $0.file < $1.file }
+    }
+
+    /// Each registration, or what is wrong with it.
+    func entries() throws(CommandFailure) -> [Result<RegisteredGameDay, CommandFailure>] {
+        let names = try StateFile.names(in: folder).filter { $0.hasSuffix(".json") }
+        return names.compactMap { name in
             guard let text = StateFile.read("\(folder)/\(name)") else { return nil }
-            do {
-                return try WireJSON.value(RegisteredGameDay.self, from: text)
-            } catch {
-                throw CommandFailure(
-                    .definition,
-                    "\(folder)/\(name) is not a schedule of this program: left alone"
+            guard let day = try? WireJSON.value(RegisteredGameDay.self, from: text) else {
+                let shown = "\(folder)/\(name.escapedForDisplay)"
+                return .failure(
+                    CommandFailure(
+                        .definition,
+                        "\(shown) is not a schedule of this program: left alone"
+                    )
                 )
             }
+            return .success(day)
         }
-        .sorted { $0.file < $1.file }
     }
 
     /// Stores one.

@@ -34,9 +34,9 @@ actor ScheduleWatch {
     /// - Returns: for how many seconds nothing more is; nil when nothing ever is. And what kept one from being looked at.
     func look() async throws -> (pause: Double?, problems: [CommandFailure]) {
         var (pause, problems): (Double?, [CommandFailure]) = (nil, [])
-        for day in try days.all() {
+        for entry in try days.entries() {
             do throws(CommandFailure) {
-                guard let wait = try await settle(day) else { continue }
+                guard let wait = try await settle(try entry.get()) else { continue }
                 pause = min(pause ?? wait, wait)
             } catch {
                 problems.append(error)
