@@ -273,6 +273,37 @@ struct PlaybookTests {
     }
 
     @Test
+    func `an unhealthy system is waited for, and one that does not recover halts the day`() throws {
+        try Sandbox.with { box in
+            let port = try box.freePorts(1)
+            let health = """
+                health = steady_state { every = "100ms", metrics = {
+                  errors = metric.http {
+                    url = "http://127.0.0.1:\(port)/", rate = "20/s", timeout = "500ms", window = "1s", below = "1%",
+                  } } }
+                """
+            let names = ["one", "two"]
+            let hasty = try box.harmlessDay("recovery = \"2s\", \(health)", experiments: names)
+            let report = box.folder + "/day.json"
+            let halted = try box.moonquake("gameday", "run", hasty, "--report", report)
+            #expect(halted.code == 3, "\(halted.output)\(halted.errors)")
+            let reason = try #require(try box.gameDay(report).reasons.first)
+            #expect(reason.hasPrefix("not healthy before \"one\": errors is 100%"), "\(reason)")
+            #expect(try box.gameDay(report).experiments.map(\.outcome) == [.skipped, .skipped])
+            #expect(File.names(in: box.state + "/runs").isEmpty)
+
+            let patient = try box.harmlessDay("recovery = \"1m\", \(health)", experiments: names)
+            let day = try box.begin("gameday", "run", patient, "--report", report)
+            #expect(eventually { day.errors.contains("the GameDay begins") })
+            let server = ["python3", "-m", "http.server", "--bind", "127.0.0.1", "\(port)"]
+            try box.start(server + ["--directory", box.folder])
+            #expect(try day.ended(within: .seconds(60)) == 0, "\(day.output)\(day.errors)")
+            let timeline = try box.gameDay(report).timeline.filter { $0.kind == "health" }
+            #expect(timeline.count == 2 && timeline[0].text.hasPrefix("healthy after "))
+        }
+    }
+
+    @Test
     func `a changed experiment is not resumed`() throws {
         try Sandbox.with { box in
             let site = try Site(box)

@@ -125,6 +125,32 @@ struct NotificationTests {
     }
 
     @Test
+    func `an email goes out to a server that speaks TLS from the first byte on`() async throws {
+        try await withFolder { folder in
+            let tls = try await certificate(in: folder)
+            let server = try await Receiver.mail(
+                certificate: tls.certificate,
+                key: tls.key,
+                encryptedFromTheFirstByte: true
+            )
+            let email = Notifier.Email(
+                to: ["sre@example.org"],
+                from: "moonquake@example.org",
+                via: "smtps://localhost:\(server.port)",
+                user: "moon",
+                password: "quake",
+                caFile: tls.certificate
+            )
+            let notifications = Notifications([.email(email)], time: SystemTime())
+            await notifications.tell(notice("one", .ended))
+            let got = try await server.next()
+            #expect(got.to == email.to && got.user == "moon")
+            #expect(got.headers?["from"] == "moonquake@example.org")
+            #expect(await notifications.settle(within: .seconds(10)).map(\.failure) == [nil])
+        }
+    }
+
+    @Test
     func `a server with an unknown certificate is not trusted, and that is said`() async throws {
         try await withFolder { folder in
             let tls = try await certificate(in: folder)

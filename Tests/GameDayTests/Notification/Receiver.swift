@@ -54,9 +54,14 @@ final class Receiver {
         try await Receiver(webProgram, statuses.map(String.init))
     }
 
-    /// A mail server that wants TLS and the login "moon" with the password "quake".
-    static func mail(certificate: String, key: String) async throws -> Receiver {
-        try await Receiver(mailProgram, [certificate, key])
+    /// A mail server that wants TLS, by STARTTLS or from the first byte on, and the login "moon" with the password "quake".
+    static func mail(
+        certificate: String,
+        key: String,
+        encryptedFromTheFirstByte: Bool = false
+    ) async throws -> Receiver {
+        let way = encryptedFromTheFirstByte ? "smtps" : "starttls"
+        return try await Receiver(mailProgram, [certificate, key, way])
     }
 
     private static let webProgram = """
@@ -97,9 +102,13 @@ final class Receiver {
             return AuthResult(success=good, handled=good, auth_data=data.login.decode() if good else None)
         async def main():
             loop = asyncio.get_running_loop()
-            make = lambda: SMTP(Handler(), require_starttls=True, tls_context=context, auth_required=True,
-                                authenticator=login)
-            server = await loop.create_server(make, "127.0.0.1", 0)
+            if sys.argv[3] == "smtps":
+                make = lambda: SMTP(Handler(), auth_require_tls=False, auth_required=True, authenticator=login)
+                server = await loop.create_server(make, "127.0.0.1", 0, ssl=context)
+            else:
+                make = lambda: SMTP(Handler(), require_starttls=True, tls_context=context, auth_required=True,
+                                    authenticator=login)
+                server = await loop.create_server(make, "127.0.0.1", 0)
             print(json.dumps({"event": "listening", "port": server.sockets[0].getsockname()[1]}))
             await server.serve_forever()
         asyncio.run(main())
