@@ -45,6 +45,8 @@ struct pq_lane {
     bool takes_over;
     bool is_released;
     bool is_closed;
+    /// NULL unless a share of connections is taken.
+    struct pq_connections *connections;
     struct pq_lane *next_closed;
 };
 

@@ -101,6 +101,7 @@ static void bury(struct pq_loop *loop) {
     while (loop->closed != NULL) {
         struct pq_lane *lane = loop->closed;
         loop->closed = lane->next_closed;
+        free(lane->connections);
         free(lane);
     }
 }
@@ -169,11 +170,14 @@ int pq_lane_open(struct pq_loop *loop, const struct pq_lane_options *options, st
     lane->takes_over = options->is_egress && holds;
     lane->is_whole = lane->takes_over || impairment->corrupt.share > 0 || impairment->duplicate.share > 0;
     pq_begin(&lane->state, impairment, options->is_egress ? 1 : 2);
-    int problem = pq_copies_open(lane);
+    bool draws_connections = impairment->by_connection && impairment->traffic < 1;
+    if (draws_connections) lane->connections = calloc(1, sizeof *lane->connections);
+    int problem = draws_connections && lane->connections == NULL ? ENOMEM : pq_copies_open(lane);
     if (problem == 0) problem = pq_lane_bind(lane);
     if (problem == 0) problem = watch(loop, lane->queue, lane);
     if (problem != 0) {
         pq_close((struct pq_sockets){lane->queue, {lane->copies[0], lane->copies[1]}});
+        free(lane->connections);
         free(lane);
         return problem;
     }
@@ -189,6 +193,15 @@ void pq_lane_count(struct pq_lane *lane, struct pq_counts *counts) {
     release_due(lane->loop);
     *counts = lane->counts;
     counts->is_complete = is_complete;
+    leave(lane->loop);
+}
+
+void pq_lane_connections(struct pq_lane *lane, struct pq_connections *sum) {
+    enter(lane->loop);
+    for (int at = 0; lane->connections != NULL && at < PQ_CONNECTION_WORDS; at++) {
+        sum->seen[at] |= lane->connections->seen[at];
+        sum->taken[at] |= lane->connections->taken[at];
+    }
     leave(lane->loop);
 }
 

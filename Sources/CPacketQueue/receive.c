@@ -168,10 +168,11 @@ static void take(struct pq_lane *lane, const struct packet *packet, uint64_t now
         return decide(lane, packet, now);
     }
     uint64_t connection = 0;
-    const struct pq_impairment *impairment = &lane->options.impairment;
-    if (impairment->by_connection && impairment->traffic < 1)
-        connection = pq_connection(packet->bytes, packet->captured, impairment->seed);
-    if (!pq_takes(&lane->state, connection)) {
+    if (lane->connections != NULL)
+        connection = pq_connection(packet->bytes, packet->captured, lane->options.impairment.seed);
+    bool is_taken = pq_takes(&lane->state, connection);
+    if (lane->connections != NULL) pq_note_connection(lane->connections, connection, is_taken);
+    if (!is_taken) {
         lane->counts.outside++;
         return let_pass(lane, packet);
     }

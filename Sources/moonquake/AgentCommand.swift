@@ -22,13 +22,15 @@ struct AgentCommand: AsyncParsableCommand {
     func run() async throws {
         for ignored in [SIGHUP, SIGINT, SIGQUIT, SIGPIPE] { signal(ignored, SIG_IGN) }
         let output = LineWriter(STDOUT_FILENO)
+        let locks = LinuxTargetLocks()
         let agent = Agent(
             kernel: .linux,
             catalogue: .all,
             store: LinuxJournals(stateDirectory: state.path),
             version: programVersion,
-            locks: LinuxTargetLocks(),
+            locks: locks,
             loadPolicy: { () throws(DefinitionError) in try PolicyFiles.readSystem() },
+            findResidue: { await Preflight(locks: locks).left() },
             emit: { event in
                 Self.send(.event(event), to: output)
                 if event.endsAgent { Self.leave(output) }

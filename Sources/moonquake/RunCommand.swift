@@ -54,6 +54,13 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Print events and samples as JSON lines on standard output.")
     var json = false
 
+    @Flag(
+        name: .long,
+        help:
+            "Run although an earlier run has left something on this host; it is told all the same."
+    )
+    var force = false
+
     func run() async throws {
         let writers = try reports.writers
         var script = script
@@ -66,7 +73,7 @@ struct RunCommand: AsyncParsableCommand {
             loaded = try await script.load(file ?? "", state)
         }
         let rehearsal = await loaded.rehearse()
-        let runner = await RunWiring(state: state, script: script).runner(
+        let runner = await RunWiring(state: state, script: script, toleratesResidue: force).runner(
             of: loaded,
             rehearsal,
             mode: try mode,

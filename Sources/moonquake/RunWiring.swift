@@ -14,6 +14,8 @@ import Glibc
 struct RunWiring {
     var state: StateOptions
     var script: ScriptOptions
+    /// Whether a run goes on although something of ours is left here.
+    var toleratesResidue = false
 
     /// A run of an experiment that was rehearsed, with a name of its own.
     func runner(
@@ -67,7 +69,8 @@ struct RunWiring {
             observer: observer,
             policy: policy,
             policyProblem: problem,
-            redactor: Console.redactor
+            redactor: Console.redactor,
+            toleratesResidue: toleratesResidue
         )
     }
 

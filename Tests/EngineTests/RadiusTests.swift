@@ -54,6 +54,54 @@ struct RadiusTests {
         #expect(left.processes.count == before.processes.count - 1)
     }
 
+    private static let tenth = FaultSpec(
+        fault: "network.latency",
+        target: TargetSelector(kind: .netns, options: ["name": "shop"]),
+        options: ["delay": "100ms"]
+    )
+
+    @Test
+    func `more traffic than declared beyond chance aborts the run and is reverted`() async throws {
+        let world = world
+        let before = world.kernel.world
+        let report = await world.runner(
+            SimulatedRun.experiment(blastRadius: BlastRadius(traffic: 0.1)),
+            body: hold(Self.tenth) {
+                world.kernel.setTraffic(TrafficShare(.connections, matched: 200, hit: 90))
+            }
+        ).run()
+        #expect(report.exitCode == ExitCode.aborted.rawValue)
+        #expect(report.abort?.cause == .radius)
+        #expect(report.abort?.rule == "blast_radius.traffic")
+        #expect(
+            report.abort?.reason
+                == "network.latency has hit 90 of 200 matching connections (45%), over the declared 10% by more "
+                + "than chance explains"
+        )
+        let radius = try #require(report.radius.first)
+        #expect(radius.declaredTraffic == 0.1)
+        #expect(radius.traffic == TrafficShare(.connections, matched: 200, hit: 90))
+        #expect(report.restoration == .restored)
+        #expect(world.kernel.world.differences(from: before) == [])
+    }
+
+    @Test
+    func `one of two connections at 10% is chance, and is in the report`() async throws {
+        world.kernel.setTraffic(TrafficShare(.connections, matched: 2, hit: 1))
+        let report = await world.runner(
+            SimulatedRun.experiment(blastRadius: BlastRadius(traffic: 0.1))
+        ) { controls throws(BodyError) in
+            _ = try await primitive { () throws(ControlError) in
+                try await controls.inject(Self.tenth)
+            }
+            try await primitive { () throws(ControlError) in
+                try await controls.wait(.milliseconds(300))
+            }
+        }.run()
+        #expect(report.abort == nil)
+        #expect(report.radius.first?.traffic == TrafficShare(.connections, matched: 2, hit: 1))
+    }
+
     @Test
     func `the report has what was hit of how many`() async throws {
         world.say(.value(1), for: "alive")

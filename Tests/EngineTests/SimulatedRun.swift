@@ -15,6 +15,8 @@ final class SimulatedRun: Sendable {
     let channels = Mutex<[LocalAgent]>([])
     let readings = Mutex<[String: Reading]>([:])
     let events = Mutex<[RunEvent]>([])
+    /// The host's policy.
+    let policy = Mutex<[String: ParameterValue]>([:])
 
     init() {
         let kernel = kernel
@@ -43,6 +45,9 @@ final class SimulatedRun: Sendable {
 
     /// Sets what a metric says from now on.
     func say(_ reading: Reading, for metric: String) { readings.withLock { $0[metric] = reading } }
+
+    /// Sets the host's policy from now on.
+    func setPolicy(_ options: [String: ParameterValue]) { policy.withLock { $0 = options } }
 
     func runner(
         _ experiment: ExperimentDefinition = ExperimentDefinition(
@@ -75,7 +80,15 @@ final class SimulatedRun: Sendable {
     }
 
     private func launch() -> LocalAgent {
-        let agent = LocalAgent(kernel: kernel, journals: journals, faults: .all, clock: LinuxTime())
+        let agent = LocalAgent(
+            kernel: kernel,
+            journals: journals,
+            faults: .all,
+            loadPolicy: { () throws(DefinitionError) in
+                try Policy(self.policy.withLock { $0 }, from: "/etc/moonquake/policy.json")
+            },
+            clock: LinuxTime()
+        )
         channels.withLock { $0.append(agent) }
         return agent
     }

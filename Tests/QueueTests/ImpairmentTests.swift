@@ -183,4 +183,21 @@ struct ImpairmentTests {
         }
         #expect(abs(Double(taken.count) / 20_000 - 0.1) < 0.01)
     }
+
+    @Test(arguments: [1, 20, 1000, 20_000, 1_000_000])
+    func `connections are counted within a twentieth, and their share stays right`(_ total: Int) {
+        var connections = pq_connections()
+        var generator = SeededGenerator(seed: 3)
+        for _ in 0..<total {
+            let connection = generator.next()
+            for _ in 0..<2 {
+                pq_note_connection(&connections, connection, connection >> 60 == 0)
+            }
+        }
+        let share = TrafficShare(connections)
+        // Beyond the first 49,000 none is noted.
+        if total <= 20_000 { #expect(abs(Double(share.matched) / Double(total) - 1) < 0.05) }
+        if total >= 1000 { #expect(abs(share.share - 1.0 / 16) < 0.02, "\(share)") }
+        #expect(!share.exceeds(1.0 / 16), "\(share)")
+    }
 }

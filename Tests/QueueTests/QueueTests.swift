@@ -218,6 +218,10 @@ struct QueueTests {
         }
         print("asked 10 % of connections, measured \(Double(hit) * 100 / Double(total)) %")
         #expect(abs(Double(hit) / Double(total) - 0.1) < 0.05)
+        let counted = try #require(try await network.count()?.traffic)
+        #expect(counted.unit == .connections)
+        #expect(abs(Int(counted.matched) - total) <= 10, "\(counted)")
+        #expect(abs(Int(counted.hit) - hit) <= 3, "\(counted)")
     }
 
     @Test

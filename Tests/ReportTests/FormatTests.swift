@@ -40,6 +40,50 @@ struct `Formats of the report` {
     }
 
     @Test
+    func `an abort and a share of traffic are told in every format for people`() {
+        var report = SampleReport.make("x")
+        report.abort = RunReport.AbortReport(
+            reason: "abort threshold of p95 is 2.1s",
+            atMs: 12_000,
+            tookMs: 34,
+            cause: .threshold,
+            rule: "abort threshold of p95",
+            metric: "p95",
+            sample: RunReport.Point(atMs: 11_900, value: 2.1, note: nil)
+        )
+        var radius = RunReport.RadiusReport(
+            fault: "network.latency",
+            leases: [LeaseID("a1")],
+            declaredShare: nil,
+            candidates: 1,
+            hit: 1,
+            atMs: 3000
+        )
+        radius.declaredTraffic = 0.1
+        radius.traffic = TrafficShare(.connections, matched: 80, hit: 9)
+        report.radius = [radius]
+        let texts = [
+            TerminalSummary(colours: false).text(report), MarkdownReport(report).text,
+            HTMLReport(report).text,
+        ]
+        for text in texts {
+            let plain = text.replacing("\\", with: "")
+            #expect(
+                plain.contains("abort threshold of p95 is 2.1s; everything reverted 34ms later")
+            )
+            #expect(
+                plain.contains(
+                    "cause threshold, decided at 12s by the sample of p95 of 11.9s; an abort could be late by 2.2s at worst"
+                )
+            )
+            #expect(
+                plain.contains("network.latency hit 9 of 80 connections (11.3%), declared 10%"),
+                "\(plain)"
+            )
+        }
+    }
+
+    @Test
     func `HTML asks for nothing and runs nothing`() {
         let page = HTMLReport(SampleReport.make()).text
         #expect(page.contains("default-src 'none'; style-src 'unsafe-inline'"))

@@ -163,6 +163,26 @@ void pq_lane_count(struct pq_lane *lane, struct pq_counts *counts);
 /// Lets everything go that waits, and from now on whatever comes.
 void pq_lane_release(struct pq_lane *lane);
 
+/// Distinct connections, by linear counting (Whang and others 1990): which of so many parts had one.
+enum { PQ_CONNECTION_PARTS = 1 << 14, PQ_CONNECTION_WORDS = PQ_CONNECTION_PARTS / 64 };
+
+/// The connections that a lane with a share of connections has seen, and those of them that it took.
+struct pq_connections {
+    uint64_t seen[PQ_CONNECTION_WORDS];
+    uint64_t taken[PQ_CONNECTION_WORDS];
+    /// How many parts of `seen` have one; no more connections are noted when nearly all have.
+    uint32_t parts;
+};
+
+/// Notes a connection, by its `pq_connection`.
+void pq_note_connection(struct pq_connections *connections, uint64_t connection, bool is_taken);
+
+/// Adds the connections of a lane to those of others of its lease; nothing when it does not count them.
+void pq_lane_connections(struct pq_lane *lane, struct pq_connections *sum);
+
+/// How many connections parts stand for.
+double pq_connection_count(const uint64_t parts[PQ_CONNECTION_WORDS]);
+
 /// Takes a lane out of its loop and frees it. Returns its descriptors for `pq_close`, negative where it has none.
 ///
 /// Closing a netlink socket takes the kernel milliseconds: not a thing to wait for.

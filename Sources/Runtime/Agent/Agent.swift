@@ -45,6 +45,8 @@ package actor Agent {
     let locks: any TargetLocks
     /// The host's policy as it is now.
     let loadPolicy: @Sendable () throws(DefinitionError) -> Policy
+    /// Looks for what of ours nobody alive holds.
+    let findResidue: @Sendable () async -> [String]
 
     var greeting: AgentCall.Hello?
     /// The policy in force.
@@ -75,6 +77,7 @@ package actor Agent {
     ///   - version: The program's version.
     ///   - locks: The locks that keep two runs from one target.
     ///   - loadPolicy: Reads the host's policy.
+    ///   - findResidue: Looks for what of ours nobody alive holds, before the first fault.
     ///   - clock: The clock of terms and deadlines, when it is not the machine's.
     ///   - emit: Called with each event, in order.
     package init(
@@ -84,6 +87,7 @@ package actor Agent {
         version: String,
         locks: any TargetLocks = NoLocks(),
         loadPolicy: @escaping @Sendable () throws(DefinitionError) -> Policy = { Policy() },
+        findResidue: @escaping @Sendable () async -> [String] = { [] },
         clock: (any TimePort)? = nil,
         emit: @escaping @Sendable (AgentEvent) -> Void
     ) {
@@ -95,6 +99,7 @@ package actor Agent {
         self.emit = emit
         self.locks = locks
         self.loadPolicy = loadPolicy
+        self.findResidue = findResidue
         resolver = TargetResolver(kernel: kernel)
         renewedAt = self.clock.now
     }
@@ -157,6 +162,7 @@ package actor Agent {
             )
         }
         let leftovers = try await recover()
+        let residue = await findResidue()
         policy = try systemPolicy().and(hello.policy ?? Policy())
         greeting = hello
         resolver = TargetResolver(
@@ -172,7 +178,8 @@ package actor Agent {
             bootID: (try? kernel.host.bootID()) ?? "",
             leftovers: leftovers,
             settled: try settled(of: hello.run),
-            policy: policy.isOpen ? nil : policy
+            policy: policy.isOpen ? nil : policy,
+            residue: residue.isEmpty ? nil : residue
         )
     }
 

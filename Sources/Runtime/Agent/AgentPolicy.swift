@@ -54,12 +54,12 @@ extension Agent {
             return
                 "duration is \(asked), over the policy's max_duration (\(allowed), \(most.source))"
         }
-        guard let most = policy.maxTraffic, most.value < 1, spec.fault.hasPrefix("network.") else {
+        guard let most = policy.maxTraffic, most.value < 1, spec.hasTraffic else {
             return nil
         }
         let allowed = "\(MetricUnit.share.spelled(most.value)), \(most.source)"
         guard case .string(let asked)? = spec.options["traffic"], let share = Units.share(asked)
-        else { return "hits all packets that match, over the policy's max_traffic (\(allowed))" }
+        else { return "hits all traffic that matches, over the policy's max_traffic (\(allowed))" }
         guard share > most.value else { return nil }
         return "traffic is \(asked), over the policy's max_traffic (\(allowed))"
     }

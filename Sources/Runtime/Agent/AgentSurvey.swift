@@ -1,5 +1,5 @@
-// How much is really hit: the selectors of the faults in force, resolved again. Targets that were left alone may
-// have ended since, and then the same faults hit a larger share.
+// How much is really hit: the selectors of the faults in force, resolved again, and what the kernel or a proxy counted of
+// their traffic. Targets that were left alone may have ended since, and then the same faults hit a larger share.
 
 import ChaosModel
 import ChaosTargets
@@ -10,7 +10,7 @@ extension Agent {
         var records: [RadiusRecord] = []
         for (call, spec) in calls.sorted(by: { $0.key < $1.key }) {
             let own = leases.filter { $0.value.call == call && $0.value.revert == nil }
-            guard !own.isEmpty, spec.target.kind != .host,
+            guard !own.isEmpty,
                 // Nothing that matches is nothing that could be hit too much.
                 let candidates = try? await candidates(for: spec)
             else { continue }
@@ -20,11 +20,26 @@ extension Agent {
                 RadiusRecord(
                     leases: own.keys.sorted(),
                     candidates: matching.count,
-                    hit: hit.count
+                    hit: hit.count,
+                    traffic: await traffic(of: own.values.map(\.order), spec)
                 )
             )
         }
         return records
+    }
+
+    /// How much of its traffic a fault has hit on all of its targets together; nil when it means all of it.
+    private func traffic(of orders: [RevertOrder], _ spec: FaultSpec) async -> TrafficShare? {
+        guard spec.declaredTraffic != nil else { return nil }
+        var sum: TrafficShare?
+        for order in orders {
+            // One that is put back meanwhile has nothing to count any more.
+            guard let share = try? await order.fault.effect(order.undo, kernel).traffic else {
+                continue
+            }
+            sum = sum.map { $0 + share } ?? share
+        }
+        return sum
     }
 
     // MARK: Locks

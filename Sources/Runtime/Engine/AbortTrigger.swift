@@ -47,7 +47,7 @@ extension StopReason {
         case .person: .person
         case .signal: .signal
         case .agentLost: .agentLost
-        case .definition, .unavailable, .baseline, .injection, .script: .other
+        case .definition, .unavailable, .baseline, .residue, .injection, .script: .other
         }
     }
 }

@@ -59,6 +59,13 @@ package struct BlastRadiusGate: Sendable {
         return duration
     }
 
+    /// What sets the deadline of a fault that has no duration of its own.
+    package var deadlineRule: String {
+        let allowed = policy.maxDurationMs?.value ?? .infinity
+        return allowed < radius.maxDurationMs
+            ? "the policy's max_duration" : "blast_radius.max_duration"
+    }
+
     /// Refuses a plan that hits more than the radius allows, counting what is hit already.
     package func admit(
         _ plan: PlanReply,
@@ -94,7 +101,7 @@ package struct BlastRadiusGate: Sendable {
         descriptor: FaultDescriptor?
     ) throws(DefinitionError) -> FaultSpec {
         let traffic = min(radius.traffic, policy.maxTraffic?.value ?? 1)
-        guard traffic < 1, Self.families.contains(where: spec.fault.hasPrefix) else { return spec }
+        guard traffic < 1, spec.hasTraffic else { return spec }
         let most = MetricUnit.share.spelled(traffic)
         guard descriptor?.parameters.contains(where: { $0.name == Self.traffic }) == true else {
             throw refusal(
@@ -115,6 +122,7 @@ package struct BlastRadiusGate: Sendable {
 
     /// The share of its matches that a fault may hit: its own, else that of the radius; nil when not limited.
     package func declaredShare(of spec: FaultSpec) -> Double? {
+        if spec.target.kind == .host { return nil }
         if case .string(let text)? = spec.target.options[TargetOptions.percent.name] {
             return Units.share(text)
         }
@@ -122,19 +130,39 @@ package struct BlastRadiusGate: Sendable {
         return isCounted ? radius.targetShare : share
     }
 
+    /// More than was declared: in words, and by which limit.
+    package struct Excess: Sendable, Hashable {
+        package var text: String
+        package var rule: String
+    }
+
     /// Why what is really hit is more than was declared; nil when it is not.
-    package func excess(_ found: RadiusRecord, of spec: FaultSpec) -> String? {
+    package func excess(_ found: RadiusRecord, of spec: FaultSpec) -> Excess? {
+        targetExcess(found, of: spec) ?? trafficExcess(found, of: spec)
+    }
+
+    private func targetExcess(_ found: RadiusRecord, of spec: FaultSpec) -> Excess? {
         guard let share = declaredShare(of: spec), share < 1 else { return nil }
         let most = max(Int(share * Double(found.candidates) + 1e-9), atLeast(spec))
         guard found.hit > most else { return nil }
-        return
+        let text =
             "\(spec.fault) now hits \(found.hit) of \(found.candidates) matching targets, over the declared "
             + "\(MetricUnit.share.spelled(share)), which is \(most)"
+        return Excess(text: text, rule: "blast_radius.targets")
+    }
+
+    private func trafficExcess(_ found: RadiusRecord, of spec: FaultSpec) -> Excess? {
+        guard let traffic = found.traffic, let declared = spec.declaredTraffic,
+            traffic.exceeds(declared)
+        else { return nil }
+        let text =
+            "\(spec.fault) has hit \(traffic.hit) of \(traffic.matched) matching \(traffic.unit.rawValue) "
+            + "(\(MetricUnit.share.spelled(traffic.share))), over the declared "
+            + "\(MetricUnit.share.spelled(declared)) by more than chance explains"
+        return Excess(text: text, rule: "blast_radius.traffic")
     }
 
     private static let traffic = "traffic"
-    /// The families of faults that have traffic to hit.
-    private static let families = ["network.", "dns.", "http.", "grpc."]
 
     private func atLeast(_ spec: FaultSpec) -> Int {
         guard case .number(let number) = spec.target.options[TargetOptions.atLeast.name] else {

@@ -54,12 +54,25 @@ struct ReportBuilder {
         report.recoveredAfterMs = record.recoveredAfterMs
         report.abort = record.abort
         report.statistics = statistics
-        report.radius = record.radius
+        report.radius = record.radius.map(radius)
         report.policy = record.policy
         report.timeline = record.events
         report.proof = proof
         report.error = error
         return report
+    }
+
+    /// The radius with the traffic of the whole time, as the reverts measured it, where all of them did.
+    private func radius(_ seen: RunReport.RadiusReport) -> RunReport.RadiusReport {
+        guard seen.declaredTraffic != nil else { return seen }
+        let shares = seen.leases.map { record.reverts[$0]?.record.effect?.traffic }
+        guard let first = shares.first ?? nil else { return seen }
+        var whole = seen
+        whole.traffic =
+            shares.dropFirst().reduce(first) { sum, next in
+                sum.flatMap { sum in next.flatMap { sum + $0 } }
+            } ?? seen.traffic
+        return whole
     }
 
     private var targets: [Target] {
@@ -70,8 +83,8 @@ struct ReportBuilder {
     private var error: RunReport.ErrorReport? {
         if let error = record.error { return error }
         switch machine.stop {
-        case .definition(let text), .unavailable(let text), .injection(let text),
-            .agentLost(let text):
+        case .definition(let text), .unavailable(let text), .residue(let text),
+            .injection(let text), .agentLost(let text):
             return RunReport.ErrorReport(message: text)
         default: return nil
         }

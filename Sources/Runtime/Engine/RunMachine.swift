@@ -11,6 +11,8 @@ package enum StopReason: Sendable, Hashable {
     case unavailable(String)
     /// The baseline was not healthy.
     case baseline(String)
+    /// Something of ours is left on the host.
+    case residue(String)
     /// A fault could not be made.
     case injection(String)
     /// The body raised an error.
@@ -30,7 +32,7 @@ package enum StopReason: Sendable, Hashable {
     package var text: String {
         switch self {
         case .definition(let text), .unavailable(let text), .baseline(let text),
-            .injection(let text):
+            .residue(let text), .injection(let text):
             text
         case .script(let message, _): message
         case .rule(let text), .person(let text), .agentLost(let text): text

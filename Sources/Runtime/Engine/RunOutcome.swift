@@ -48,7 +48,7 @@ struct RunOutcome {
         switch stop {
         case .definition: return (.failed, .inconclusive, .definition, reasons)
         case .unavailable: return (.failed, .inconclusive, .unavailable, reasons)
-        case .baseline: return (.aborted, .inconclusive, .baseline, reasons)
+        case .baseline, .residue: return (.aborted, .inconclusive, .baseline, reasons)
         case .injection:
             return (.failed, .inconclusive, .inconclusive, ["fault not injected"] + reasons)
         case .script: return (.failed, .inconclusive, .definition, reasons)
@@ -107,7 +107,23 @@ struct RunOutcome {
             doubts += record.checks.filter { $0.held == nil }.map {
                 "check_metric: no data for \($0.condition)"
             }
-            return doubts
+            return doubts + record.metrics.compactMap { silence(of: $0, record) }
+        }
+
+        /// Why a metric whose missing values are left out says nothing at all; nil when it does.
+        private static func silence(of metric: MetricDefinition, _ record: RunRecord) -> String? {
+            guard metric.healthy != nil, metric.noData == .ignore,
+                let begins = record.firstInjectionMs
+            else { return nil }
+            let ends = record.rollbackMs ?? .infinity
+            let during = (record.samples[metric.name] ?? []).filter { sample in
+                (begins..<ends).contains(record.offset(of: sample.at))
+            }
+            let known = during.count { $0.value != nil }
+            guard let last = during.last, known * 2 < during.count else { return nil }
+            let note = last.note.map { " (\($0))" } ?? ""
+            return
+                "\(metric.name) had data in only \(known) of \(during.count) samples while faults were on\(note)"
         }
     }
 }

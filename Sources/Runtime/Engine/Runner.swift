@@ -30,6 +30,8 @@ package struct RunSurroundings: Sendable {
     package var policyProblem: String?
     /// What masks secrets in events and in the report.
     package var redactor: Redactor
+    /// Whether a run goes on although something of ours is left on the host.
+    package var toleratesResidue: Bool
 
     /// Makes surroundings from their parts.
     package init(
@@ -43,7 +45,8 @@ package struct RunSurroundings: Sendable {
         observer: any RunObserver,
         policy: Policy = Policy(),
         policyProblem: String? = nil,
-        redactor: Redactor = Redactor()
+        redactor: Redactor = Redactor(),
+        toleratesResidue: Bool = false
     ) {
         self.launchAgent = launchAgent
         self.makeSource = makeSource
@@ -55,6 +58,7 @@ package struct RunSurroundings: Sendable {
         self.policy = policy
         self.policyProblem = policyProblem
         self.redactor = redactor
+        self.toleratesResidue = toleratesResidue
     }
 }
 
@@ -85,6 +89,8 @@ package actor Runner {
     /// How many targets the plan of each fault had.
     var plannedUnits: [FaultSpec: Int] = [:]
     var isSurveying = false
+    /// Why no fault may be made: what earlier runs have left.
+    var residue: AgentFailure?
 
     private var finished: CheckedContinuation<Void, Never>?
     private var isFinished = false
@@ -282,6 +288,7 @@ extension StopReason {
         case .definition: self = .definition(failure.message)
         case .unavailable: self = .unavailable(failure.message)
         case .injection, .leaked: self = .injection(failure.message)
+        case .residue: self = .residue(failure.message)
         case .protocol: self = .agentLost(failure.message)
         }
     }

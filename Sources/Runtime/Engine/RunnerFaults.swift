@@ -251,6 +251,12 @@ extension Runner {
     }
 
     private func agent() async throws(AgentFailure) -> AgentClient {
+        let client = try await greeted()
+        if let residue { throw residue }
+        return client
+    }
+
+    private func greeted() async throws(AgentFailure) -> AgentClient {
         if let client { return client }
         let made = AgentClient(
             channel: try await surroundings.launchAgent(),
@@ -275,7 +281,23 @@ extension Runner {
         }
         note(hello.settled)
         take(hello.leftovers)
+        judge(residue: hello.residue ?? [])
         return made
+    }
+
+    /// What an earlier run has left would hurt the system beside this run's faults, and nobody would know.
+    ///
+    /// Asked before the first fault only: an agent that is started to recover has other things to do.
+    private func judge(residue found: [String]) {
+        guard !found.isEmpty, record.injections.isEmpty else { return }
+        for line in found { emit(.warning, "left on this host, and held by nobody: \(line)") }
+        guard !surroundings.toleratesResidue else { return }
+        let what = found.count == 1 ? "1 thing" : "\(found.count) things"
+        residue = AgentFailure(
+            .residue,
+            "an earlier run has left \(what) on this host, which nobody holds: \(found.joined(separator: "; ")); "
+                + "run `moonquake recover`, or go on all the same with --force"
+        )
     }
 
     /// Takes note of what earlier agents had left, this run's own among them.
@@ -327,7 +349,7 @@ extension Runner {
         else { return }
         let text =
             "\(spec.fault) on \(revert.target) was on until its deadline (\(longest.spelled))"
-        stop(.rule(text), by: AbortTrigger(cause: .deadline, rule: "blast_radius.max_duration"))
+        stop(.rule(text), by: AbortTrigger(cause: .deadline, rule: gate.deadlineRule))
     }
 
     private func agentLost(_ why: String) {
@@ -338,7 +360,7 @@ extension Runner {
     private func recoverWithNewAgent() async {
         client = nil
         do throws(AgentFailure) {
-            _ = try await agent()
+            _ = try await greeted()
         } catch {
             emit(
                 .leaked,

@@ -64,6 +64,8 @@ extension Runner {
             case .value(let value, let note): Sample(at: at, value: value, note: note)
             case .noData(let why): Sample(at: at, value: nil, note: why)
             }
+        // One that was cut off by the end of the run says nothing.
+        if Task.isCancelled { return sample }
         accept(sample, of: metric)
         return sample
     }

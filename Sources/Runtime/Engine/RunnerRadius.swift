@@ -30,18 +30,19 @@ extension Runner {
             guard
                 let injection = record.injections.first(where: { injection in
                     injection.leases.contains { radius.leases.contains($0.lease) }
-                })
+                }),
+                injection.spec.target.kind != .host || injection.spec.declaredTraffic != nil
             else { continue }
             note(radius, of: injection.spec)
             guard machine.isGuarded, let excess = gate.excess(radius, of: injection.spec) else {
                 continue
             }
-            stop(.rule(excess), by: AbortTrigger(cause: .radius, rule: "blast_radius.targets"))
+            stop(.rule(excess.text), by: AbortTrigger(cause: .radius, rule: excess.rule))
         }
     }
 
     private func note(_ radius: RadiusRecord, of spec: FaultSpec) {
-        let now = RunReport.RadiusReport(
+        var now = RunReport.RadiusReport(
             fault: spec.fault,
             leases: radius.leases,
             declaredShare: gate.declaredShare(of: spec),
@@ -49,14 +50,19 @@ extension Runner {
             hit: radius.hit,
             atMs: offsetNow
         )
+        now.declaredTraffic = spec.declaredTraffic
+        now.traffic = radius.traffic
         let index = record.radius.firstIndex { !Set($0.leases).isDisjoint(with: radius.leases) }
         guard let index else { return record.radius.append(now) }
+        // Traffic is counted from the beginning, so that the last count is the best.
+        let traffic = now.traffic ?? record.radius[index].traffic
         if now.share > record.radius[index].share { record.radius[index] = now }
+        record.radius[index].traffic = traffic
     }
 
     /// Notes what is hit as a fault is made, which a short fault's first look may miss.
     func noteRadius(of plan: PlanReply, _ leases: [LeaseRecord], _ spec: FaultSpec) {
-        guard spec.target.kind != .host else { return }
+        guard spec.target.kind != .host || spec.declaredTraffic != nil else { return }
         let hit = RadiusRecord(
             leases: leases.map(\.lease),
             candidates: plan.candidates,

@@ -170,6 +170,8 @@ package struct AgentHello: Sendable, Hashable, Codable {
     package var settled: [RevertRecord]
     /// The policy in force: the host's and the runner's, of each limit the strictest.
     package var policy: Policy?
+    /// What of ours is still on this host although nobody alive holds it, one line each; nil when there is nothing.
+    package var residue: [String]?
 
     /// Makes an answer.
     package init(
@@ -180,7 +182,8 @@ package struct AgentHello: Sendable, Hashable, Codable {
         bootID: String,
         leftovers: [RecoveryRecord],
         settled: [RevertRecord] = [],
-        policy: Policy? = nil
+        policy: Policy? = nil,
+        residue: [String]? = nil
     ) {
         self.protocolVersion = protocolVersion
         self.version = version
@@ -190,6 +193,7 @@ package struct AgentHello: Sendable, Hashable, Codable {
         self.leftovers = leftovers
         self.settled = settled
         self.policy = policy
+        self.residue = residue
     }
 }
 
@@ -238,12 +242,15 @@ package struct RadiusRecord: Sendable, Hashable, Codable {
     package var candidates: Int
     /// How many of these this run's faults of that selector hit.
     package var hit: Int
+    /// How much of the traffic that matched was hit so far; nil where all is, or where that cannot be counted.
+    package var traffic: TrafficShare?
 
     /// Makes a record.
-    package init(leases: [LeaseID], candidates: Int, hit: Int) {
+    package init(leases: [LeaseID], candidates: Int, hit: Int, traffic: TrafficShare? = nil) {
         self.leases = leases
         self.candidates = candidates
         self.hit = hit
+        self.traffic = traffic
     }
 }
 
@@ -343,6 +350,8 @@ package struct AgentFailure: Error, Sendable, Hashable, Codable, CustomStringCon
         case injection
         /// The injection failed and some of it could not be reverted.
         case leaked
+        /// Something of ours is left on the host, and the run was not told to go on all the same.
+        case residue
         /// The messages do not fit.
         case `protocol`
     }

@@ -119,6 +119,19 @@ package struct FaultSpec: Sendable, Hashable, Codable {
         self.options = options
         self.location = location
     }
+
+    /// Whether it is of a family that hits traffic, and so a share of it.
+    package var hasTraffic: Bool {
+        ["network.", "dns.", "http.", "grpc."].contains(where: fault.hasPrefix)
+    }
+
+    /// The share of the traffic that matches which it means, 0…1; nil when it means all, or has no traffic.
+    package var declaredTraffic: Double? {
+        guard case .string(let text)? = options["traffic"], let share = Units.share(text),
+            share < 1
+        else { return nil }
+        return share
+    }
 }
 
 /// The identity of a lease: letters and digits, unique, fit for names of tables and chains.
@@ -217,12 +230,20 @@ package struct Effect: Sendable, Hashable, Codable {
     package var figures: [Figure]
     /// Whether it hit anything so far; nil where that cannot be counted.
     package var hit: Bool?
+    /// How much of the traffic that matched it hit so far; nil where all of it is, or where that cannot be counted.
+    package var traffic: TrafficShare?
 
     /// Makes an effect from its parts.
-    package init(_ seen: String, figures: [Figure] = [], hit: Bool? = nil) {
+    package init(
+        _ seen: String,
+        figures: [Figure] = [],
+        hit: Bool? = nil,
+        traffic: TrafficShare? = nil
+    ) {
         self.seen = seen
         self.figures = figures
         self.hit = hit
+        self.traffic = traffic
     }
 }
 

@@ -282,6 +282,10 @@ package struct RunReport: Sendable, Hashable, Codable {
         package var candidates: Int
         package var hit: Int
         package var atMs: Double
+        /// The largest share of traffic that was allowed; nil when all was.
+        package var declaredTraffic: Double?
+        /// How much of the traffic that matched was hit until the end; nil when not limited or not counted.
+        package var traffic: TrafficShare?
 
         package init(
             fault: String,

@@ -166,6 +166,8 @@ package struct ShapingCount: Sendable, Hashable, Codable {
     package var meanDelayMs: Double?
     /// Packets that went by unimpaired because the engine could not keep up.
     package var bypassed: UInt64
+    /// The share of traffic that was taken; nil where all is, or where the engine does not count what it leaves alone.
+    package var traffic: TrafficShare?
 
     /// Makes a count.
     package init(
@@ -175,7 +177,8 @@ package struct ShapingCount: Sendable, Hashable, Codable {
         corrupted: UInt64 = 0,
         reordered: UInt64 = 0,
         meanDelayMs: Double? = nil,
-        bypassed: UInt64 = 0
+        bypassed: UInt64 = 0,
+        traffic: TrafficShare? = nil
     ) {
         self.matched = matched
         self.dropped = dropped
@@ -184,6 +187,7 @@ package struct ShapingCount: Sendable, Hashable, Codable {
         self.reordered = reordered
         self.meanDelayMs = meanDelayMs
         self.bypassed = bypassed
+        self.traffic = traffic
     }
 }
 

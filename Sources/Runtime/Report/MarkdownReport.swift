@@ -13,7 +13,9 @@ package struct MarkdownReport: Sendable {
     package var text: String {
         var lines = head
         lines += MarkdownText.list("Why", report.reasons)
+        lines += MarkdownText.list("Abort", report.abortInWords)
         lines += faults
+        lines += MarkdownText.list("Traffic", report.trafficInWords)
         lines += metrics
         lines += MarkdownText.list("Statistics", report.statisticsInWords)
         lines += MarkdownText.list(

@@ -18,6 +18,38 @@ extension RunReport {
     }
 }
 
+extension RunReport {
+    /// Why and when the run was aborted, and how long that took; empty when it was not.
+    var abortInWords: [String] {
+        guard let abort else { return [] }
+        let took = Duration.milliseconds(abort.tookMs).spelled
+        var decided =
+            "cause \(abort.cause.rawValue), decided at \(Duration.milliseconds(abort.atMs).spelled)"
+        if let metric = abort.metric, let sample = abort.sample {
+            decided +=
+                " by the sample of \(metric) of \(Duration.milliseconds(sample.atMs).spelled)"
+        }
+        if let lag = worstAbortLagMs {
+            decided += "; an abort could be late by \(Duration.milliseconds(lag).spelled) at worst"
+        }
+        return ["\(abort.reason); everything reverted \(took) later", decided]
+    }
+
+    /// How much of its traffic each fault hit that was limited to a share of it.
+    var trafficInWords: [String] {
+        radius.compactMap { radius in
+            guard let declared = radius.declaredTraffic else { return nil }
+            let limit = "declared \(MetricUnit.share.spelled(declared))"
+            guard let traffic = radius.traffic else {
+                return "\(radius.fault): \(limit); what was left alone is not counted here"
+            }
+            return
+                "\(radius.fault) hit \(traffic.hit) of \(traffic.matched) \(traffic.unit.rawValue) "
+                + "(\(MetricUnit.share.spelled(traffic.share))), \(limit)"
+        }
+    }
+}
+
 extension RunReport.FaultReport {
     /// The options as given, in one line.
     var askedInWords: String {

@@ -17,10 +17,8 @@ package struct TerminalSummary: Sendable {
         lines += section("metrics", report.metrics.map(metric))
         lines += section("statistics", statistics(report.statistics))
         lines += section("checks", report.checks.map { check($0, units: units(report)) })
-        if let abort = report.abort, !report.faults.isEmpty {
-            let took = Duration.milliseconds(abort.tookMs).spelled
-            lines += section("abort", ["\(abort.reason); everything reverted \(took) later"])
-        }
+        lines += section("traffic", report.trafficInWords)
+        if !report.faults.isEmpty { lines += section("abort", report.abortInWords) }
         lines += section(
             "observations",
             report.timeline.filter { $0.kind == .observation }.map(observation)

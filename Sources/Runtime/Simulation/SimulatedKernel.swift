@@ -24,6 +24,7 @@ package final class SimulatedKernel: Sendable {
         var engines = PacketEngines(working: PacketEngine.allCases, reasons: [:])
         var shapingEngines = [ShapingEngine.nfqueue]
         var obstacles: [ShapingEngine: String] = [:]
+        var traffic: TrafficShare?
         var capabilities: Set<String> = [
             "CAP_KILL", "CAP_NET_ADMIN", "CAP_SETUID", "CAP_SYS_ADMIN",
         ]
@@ -135,6 +136,9 @@ package final class SimulatedKernel: Sendable {
             $0.obstacles = obstacles
         }
     }
+
+    /// Sets how much of the traffic that matches is hit.
+    package func setTraffic(_ share: TrafficShare?) { state.withLock { $0.traffic = share } }
 
     /// Sets who the agent is.
     package func setUser(_ userID: UInt32, capabilities: Set<String>) {

@@ -63,7 +63,8 @@ extension SimulatedKernel: TrafficShapingPort {
         in namespace: NetworkNamespace
     ) async throws(KernelError) -> ShapingCount? {
         try call("shapingCount") { state throws(KernelError) in
-            state.world.shapes[namespace.inode]?[name] == nil ? nil : ShapingCount(matched: 3)
+            state.world.shapes[namespace.inode]?[name] == nil
+                ? nil : ShapingCount(matched: 3, traffic: state.traffic)
         }
     }
 

@@ -21,6 +21,7 @@ package final class LocalAgent: AgentChannel {
         kernel: SimulatedKernel,
         journals: SimulatedJournals,
         faults: FaultCatalogue,
+        loadPolicy: @escaping @Sendable () throws(DefinitionError) -> Policy = { Policy() },
         clock: any TimePort
     ) {
         self.kernel = kernel
@@ -35,6 +36,7 @@ package final class LocalAgent: AgentChannel {
             catalogue: faults,
             store: journals,
             version: "test",
+            loadPolicy: loadPolicy,
             clock: clock,
             emit: { event in Self.yield(.event(event), to: continuation) }
         )

@@ -142,7 +142,13 @@ extension NameTrafficFault {
         if count.bypassed > 0 {
             text += ", \(count.bypassed) queries came too fast to be delayed"
         }
-        return Effect(text, figures: count.figures, hit: count.hit > 0)
+        return Effect(
+            text,
+            figures: count.figures,
+            hit: count.hit > 0,
+            traffic: undo.rule.share < 1
+                ? TrafficShare(.queries, matched: count.matched, hit: count.hit) : nil
+        )
     }
 
     // MARK: Planning

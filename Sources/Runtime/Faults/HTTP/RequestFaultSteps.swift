@@ -75,7 +75,13 @@ extension RequestTrafficFault {
         if count.ownFailures > 0 {
             text += ", \(count.ownFailures) failures that are not injected (x-moonquake-error)"
         }
-        return Effect(text, figures: count.figures, hit: count.hit > 0)
+        return Effect(
+            text,
+            figures: count.figures,
+            hit: count.hit > 0,
+            traffic: undo.rule.share < 1
+                ? TrafficShare(.requests, matched: count.matched, hit: count.hit) : nil
+        )
     }
 }
 

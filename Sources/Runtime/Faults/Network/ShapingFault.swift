@@ -320,7 +320,8 @@ extension ShapingFault {
             count.bypassed > 0
                 ? "\(text), but \(count.bypassed) packets came too fast to be hit" : text,
             figures: count.figures + (undo.ends?.figures ?? []),
-            hit: count.matched > undo.ends?.probed ?? 0
+            hit: count.matched > undo.ends?.probed ?? 0,
+            traffic: count.traffic
         )
     }
 }

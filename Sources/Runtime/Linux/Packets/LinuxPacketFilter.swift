@@ -121,6 +121,15 @@ package final class LinuxPacketFilter: PacketFilterPort {
             + chains.map { PacketResidue(engine: .iptables, name: $0) }
     }
 
+    /// The same without what a live process owns, and without trying any engine out, which takes a while: chains of
+    /// iptables are seen where iptables is nft's.
+    package func unowned(in namespace: NetworkNamespace) throws(KernelError) -> [PacketResidue] {
+        guard NftContext.obstacle() == nil else { return [] }
+        let chains = Set(try nft.chains(in: namespace).compactMap(IptablesChains.base(of:)))
+        return try nft.unowned(in: namespace).map { PacketResidue(engine: .nft, name: $0) }
+            + chains.sorted().map { PacketResidue(engine: .iptables, name: $0) }
+    }
+
     /// The names under which `residue` tells rules of this name, whatever engine carries them.
     package static func names(of rules: String) -> Set<String> {
         guard let chains = try? IptablesChains(of: rules) else { return [rules] }

@@ -151,8 +151,24 @@ final class NftEngine: Sendable {
 
     /// The names of tables that begin like ours.
     func names(in namespace: NetworkNamespace) throws(KernelError) -> [String] {
+        try tables(in: namespace).map(\.name)
+    }
+
+    /// The tables with our mark that no live process owns.
+    func unowned(in namespace: NetworkNamespace) throws(KernelError) -> [String] {
+        try tables(in: namespace).filter { !NftListing.isOwned($0.text) }.map(\.name)
+    }
+
+    /// The names of all chains of iptables, which nft shows as its own.
+    func chains(in namespace: NetworkNamespace) throws(KernelError) -> [Substring] {
+        NftListing.chains(in: try list("list chains", "list nft chains", in: namespace) ?? "")
+    }
+
+    private func tables(
+        in namespace: NetworkNamespace
+    ) throws(KernelError) -> [(name: String, text: String)] {
         let listing = try list("list tables \(family)", "list nft tables", in: namespace)
-        var found: [String] = []
+        var found: [(name: String, text: String)] = []
         for name in NftListing.tables(in: listing ?? "", family: family) {
             guard let name = try? RulePlan.checkedName(name) else { continue }
             let table = try list(
@@ -160,7 +176,7 @@ final class NftEngine: Sendable {
                 "list nft table \(name)",
                 in: namespace
             )
-            if let table, NftListing.isMarked(table) { found.append(name) }
+            if let table, NftListing.isMarked(table) { found.append((name, table)) }
         }
         return found
     }

@@ -43,6 +43,23 @@ enum NftListing {
             }
     }
 
+    /// Whether a socket owns a table: then whoever has it is alive.
+    static func isOwned(_ table: String) -> Bool {
+        table.split(separator: "\n").dropFirst().prefix { !$0.contains("{") }
+            .contains { line in
+                let words = line.split(whereSeparator: { $0.isWhitespace || $0 == "," })
+                return words.first == "flags" && words.contains("owner")
+            }
+    }
+
+    /// The names of all chains, as `list chains` has them.
+    static func chains(in listing: String) -> [Substring] {
+        listing.split(separator: "\n").compactMap { line in
+            let words = line.split(whereSeparator: \.isWhitespace)
+            return words.count >= 2 && words[0] == "chain" ? words[1] : nil
+        }
+    }
+
     /// The names of the tables of a family.
     static func tables(in listing: String, family: String = "inet") -> [String] {
         listing.split(separator: "\n").compactMap { line in

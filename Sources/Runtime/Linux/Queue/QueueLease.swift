@@ -1,5 +1,6 @@
 // One lease at work: its table, owned by its own socket, and a lane for each direction.
 
+import CPacketQueue
 import ChaosModel
 import Glibc
 
@@ -15,6 +16,8 @@ final class QueueLease {
     private var socket: RuleSocket
     private var lanes: [Directed]
     private let namespace: NetworkNamespace
+    private let share: Double
+    private let isByConnection: Bool
     private var isTablePresent = true
 
     /// Makes lanes and table in a namespace.
@@ -37,6 +40,8 @@ final class QueueLease {
         }
         self.table = table
         self.namespace = namespace
+        share = rules.traffic
+        isByConnection = rules.byConnection
         socket = opened.takeSocket()
         lanes = opened.lanes.map { Directed(direction: $0.key, lane: $0.value) }
         let operation = "add nft table \(table.plan.name) in \(namespace.path)"
@@ -60,6 +65,7 @@ final class QueueLease {
         var released: UInt64 = 0
         var waited = 0.0
         var apart: UInt64 = 0
+        var outside: UInt64 = 0
         var isComplete = true
         for directed in lanes {
             let counts = directed.lane.counts
@@ -67,6 +73,7 @@ final class QueueLease {
             released += counts.released
             waited += counts.waited_ns
             apart += counts.repeated + counts.outside
+            outside += counts.outside
             isComplete = isComplete && counts.is_complete
             count.bypassed += counts.bypassed
             count.dropped += counts.dropped + counts.refused
@@ -83,7 +90,23 @@ final class QueueLease {
             count.dropped += missed
         }
         count.meanDelayMs = released > 0 ? waited / Double(released) / 1e6 : nil
+        if share < 1 { count.traffic = isByConnection ? connections : packets(count, outside) }
         return count
+    }
+
+    private func packets(_ count: ShapingCount, _ outside: UInt64) -> TrafficShare {
+        TrafficShare(
+            .packets,
+            matched: count.matched + outside,
+            hit: count.matched - min(count.matched, count.bypassed)
+        )
+    }
+
+    /// Both directions see the same connections.
+    private var connections: TrafficShare {
+        var sum = pq_connections()
+        for directed in lanes { directed.lane.addConnections(to: &sum) }
+        return TrafficShare(sum)
     }
 
     /// Queues more packets, to the lanes that are there.

@@ -86,6 +86,9 @@ final class QueueLane: Sendable {
         return counts
     }
 
+    /// Adds the connections that it has seen, where it takes a share of them.
+    func addConnections(to sum: inout pq_connections) { pq_lane_connections(pointer, &sum) }
+
     /// Lets everything go that waits, and whatever comes from now on.
     func release() { pq_lane_release(pointer) }
 
@@ -94,6 +97,21 @@ final class QueueLane: Sendable {
 
     /// Waits until all that is to be closed is closed.
     static func finishClosing() { closing.sync {} }
+}
+
+extension TrafficShare {
+    /// The connections that were seen, and those of them that were taken.
+    init(_ connections: pq_connections) {
+        func count<Parts>(_ parts: Parts) -> UInt64 {
+            withUnsafeBytes(of: parts) { bytes in
+                UInt64(
+                    pq_connection_count(bytes.assumingMemoryBound(to: UInt64.self).baseAddress)
+                        .rounded()
+                )
+            }
+        }
+        self.init(.connections, matched: count(connections.seen), hit: count(connections.taken))
+    }
 }
 
 extension pq_impairment {

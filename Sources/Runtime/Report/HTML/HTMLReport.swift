@@ -20,6 +20,7 @@ package struct HTMLReport: Sendable {
             HTMLText.section("What happened when", SpanChart(report).svg, id: "glance"),
             HTMLText.section("Metrics", metrics, id: "metrics"),
             HTMLText.section("Faults: asked and measured", faults, id: "faults"),
+            HTMLText.section("Traffic", HTMLText.list(report.trafficInWords), id: "traffic"),
             HTMLText.section("Checks", checks, id: "checks"),
             HTMLText.section(
                 "Statistics",
@@ -48,9 +49,9 @@ package struct HTMLReport: Sendable {
         let recovered = report.recoveredAfterMs.map {
             "<li>healthy again \(Duration.milliseconds($0).spelled) after the rollback</li>"
         }
-        let abort = report.abort.map {
-            "<p><span class=\"soft\">Stopped:</span> \(HTMLText.escape($0.reason)); all reverted "
-                + "\(Duration.milliseconds($0.tookMs).spelled) later</p>\n"
+        let abort = report.abort.map { _ in
+            "<p><span class=\"soft\">Stopped:</span> "
+                + report.abortInWords.map(HTMLText.escape).joined(separator: "; ") + "</p>\n"
         }
         return """
             <header class="verdict \(isLeaked ? "leaked" : report.verdict.rawValue)">

@@ -62,13 +62,25 @@ enum ConnectionTrouble {
         case ChannelError.eof, ChannelError.inputClosed: return closedEarly
         case HTTPParserError.invalidEOFState: return closedEarly
         case let error as HTTPParserError: return "no HTTP: \(error.debugDescription)"
-        case let error as NIOSSLError: return "no TLS: \("\(error)".escapedForDisplay)"
+        case is NIOSSLError, is BoringSSLError: return "no TLS: \(reason(ofTLS: "\(error)"))"
         case let error as ProbeStartError: return error.description
         default: return String("\(error)".escapedForDisplay)
         }
     }
 
     static let closedEarly = "closed before the answer was complete"
+
+    /// The reason in what BoringSSL says: `… OPENSSL_internal:CERTIFICATE_VERIFY_FAILED at /…`.
+    private static func reason(ofTLS text: String) -> String {
+        guard let start = text.firstRange(of: "OPENSSL_internal:")?.upperBound else {
+            return text.escapedForDisplay
+        }
+        let words = text[start...].prefix { $0.isUppercase || $0.isNumber || $0 == "_" }
+            .split(separator: "_").map { $0.lowercased() }
+        // What the other end says comes as an alert, under the name of an old version.
+        guard words.count > 2, words[1] == "alert" else { return words.joined(separator: " ") }
+        return "the server says: " + words.dropFirst(2).joined(separator: " ")
+    }
 
     private static func words(_ error: NIOConnectionError) -> String {
         let lookup = error.dnsAError ?? error.dnsAAAAError
