@@ -30,6 +30,8 @@ struct AbortTests {
             #expect(report.status == .aborted)
             #expect(report.restoration == .restored)
             #expect(report.abort?.reason.contains("moonquake abort") == true)
+            #expect(report.abort?.cause == .person)
+            #expect(report.faults.allSatisfy { $0.revertTookMs != nil })
         }
     }
 

@@ -16,6 +16,8 @@ struct ExperimentTests {
         var ending = "lua"
         /// What aims a document at the services, as `scripts/practice/place.lua` does for scripts.
         var parameters: @Sendable (Practice) -> [String] = { _ in [] }
+        /// What its report is expected to show beside that.
+        var shows: @Sendable (RunReport) -> Bool = { _ in true }
 
         var testDescription: String { file }
     }
@@ -65,6 +67,26 @@ struct ExperimentTests {
             verdict: .deviated,
             status: .aborted,
             faults: ["process.pause"]
+        ),
+        Expected(
+            file: "shop-by-its-own-figures",
+            faults: ["process.pause"],
+            shows: { report in
+                report.metrics.allSatisfy { $0.during.count > 4 && $0.during.noData == 0 }
+            }
+        ),
+        Expected(
+            file: "shop-beside-its-control",
+            faults: ["process.pause"],
+            shows: { report in
+                let control = report.statistics.first { $0.kind == .controlDuring }
+                let own = report.statistics.first {
+                    $0.metric == "shop" && $0.kind == .beforeDuring
+                }
+                // Redis makes the shop wait for 200 ms, and nginx for nothing.
+                return own?.result == .differs && control?.result == .differs
+                    && control?.control == "nginx" && control?.shift ?? 0 > 0.1
+            }
         ),
         Expected(
             file: "redis-killed-again",
@@ -152,6 +174,7 @@ struct ExperimentTests {
                 #expect(report.verdict == expected.verdict, "\(said)")
                 #expect(report.status == expected.status, "\(said)")
                 #expect(report.restoration == .restored, "\(said)")
+                #expect(expected.shows(report), "\(said)")
                 #expect(report.faults.map(\.name) == expected.faults, "\(said)")
                 #expect(
                     report.faults.allSatisfy {

@@ -79,6 +79,74 @@ struct PolicyTests {
         }
     }
 
+    @Test(.root)
+    func `the policy narrows traffic that is not limited, and refuses more than it allows`() throws
+    {
+        try Sandbox.with { box in
+            let (near, _) = try box.network()
+            try policy(box, "{ \"max_traffic\": \"25%\" }")
+            func script(_ fault: String, _ more: String) throws -> String {
+                try box.write(
+                    "traffic.lua",
+                    """
+                    inject(fault.\(fault) { target = target.netns { name = "\(near)" }, \(more) })
+                    wait "300ms"
+                    """
+                )
+            }
+            let run = try box.moonquake("run", try script("network.loss", "percent = \"100%\""))
+            #expect(run.code == 7, "\(run.errors)\(run.output)")
+            #expect(run.errors.contains("25% of the connections"), "\(run.errors)")
+            let report = try box.lastReport()
+            #expect(report.faults.first?.asked["traffic"] == "25%")
+            #expect(report.radius.first?.declaredTraffic == 0.25)
+            #expect(report.policy.contains { $0.contains("25%") }, "\(report.policy)")
+            let more = try box.moonquake(
+                "run",
+                try script("network.loss", "percent = \"100%\", traffic = \"30%\"")
+            )
+            #expect(more.code == 2)
+            #expect(more.output.contains("traffic is 30%, over"), "\(more.output)")
+            let cut = try box.moonquake(
+                "run",
+                try script("network.partition", "to = \"10.98.0.2\"")
+            )
+            #expect(cut.code == 2)
+            #expect(cut.output.contains("cannot be limited to"), "\(cut.output)")
+        }
+    }
+
+    @Test
+    func `the policy's longest duration ends a fault that has none, and refuses a longer one`()
+        throws
+    {
+        try Sandbox.with { box in
+            let sleeper = try box.sleeper()
+            try policy(box, "{ \"max_duration\": \"1s\" }")
+            let start = ContinuousClock.now
+            let run = try box.moonquake("run", try pausing(box, sleeper))
+            #expect(run.code == 3, "\(run.errors)\(run.output)")
+            #expect(ContinuousClock.now - start < .seconds(10))
+            let report = try box.lastReport()
+            #expect(report.abort?.cause == .deadline)
+            #expect(report.abort?.rule == "the policy's max_duration")
+            let fault = try #require(report.faults.first)
+            let on = (fault.revertedMs ?? .infinity) - fault.injectedMs
+            #expect(on > 900 && on < 2000, "on for \(on) ms")
+            #expect(Proc.state(of: sleeper.pid) != "T")
+            let long = try box.write(
+                "long.lua",
+                "inject(fault.process.pause { target = target.process { pid = \(sleeper.pid) }, duration = '2s' })"
+            )
+            let refused = try box.moonquake("run", long)
+            #expect(refused.code == 2)
+            #expect(
+                refused.output.contains("duration is 2s, over the policy's max_duration (1s, "),
+                "\(refused.output)"
+            )
+        }
+    }
+
     @Test
     func `a policy that forbids what is on ends the run within two renewals`() throws {
         try Sandbox.with { box in
@@ -95,6 +163,9 @@ struct PolicyTests {
             #expect(try runner.ended(within: .seconds(10)) == 3)
             let report = try box.lastReport()
             #expect(report.abort?.cause == .policy)
+            #expect(report.abort?.reason.contains("the policy forbids process:sleep") == true)
+            #expect(report.abort.map { $0.atMs > 0 && $0.tookMs >= 0 } == true)
+            #expect(report.faults.allSatisfy { $0.revertTookMs != nil })
             #expect(report.restoration == .restored)
         }
     }

@@ -127,9 +127,9 @@ CONF
   engine_socket=$1
 }
 
-# start_container NAME LABEL COMMAND…: on the host's network.
+# start_container NAME LABEL COMMAND…: on the host's network, or on $network.
 start_container() {
-  engine run -d --name "$1" --label "$2" --network host localhost/busybox:1 /bin/busybox "${@:3}" \
+  engine run -d --name "$1" --label "$2" --network "${network:-host}" localhost/busybox:1 /bin/busybox "${@:3}" \
     >>"$folder/services.log" 2>&1
 }
 

@@ -239,6 +239,22 @@ enum Proc {
     /// In clock ticks since boot.
     static func startTime(of pid: pid_t) -> UInt64? { fields(of: pid).flatMap { UInt64($0[19]) } }
 
+    /// The seconds that it has used of all cores together.
+    static func processorSeconds(of pid: pid_t) -> Double? {
+        guard let fields = fields(of: pid), let user = Double(fields[11]),
+            let system = Double(fields[12])
+        else { return nil }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    /// The most memory that it ever had resident.
+    static func peakKiB(of pid: pid_t) -> Int? {
+        let line = (File.text("/proc/\(pid)/status") ?? "").split(separator: "\n").first {
+            $0.hasPrefix("VmHWM:")
+        }
+        return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }
+    }
+
     static func commandLine(of pid: pid_t) -> String {
         (File.text("/proc/\(pid)/cmdline") ?? "").replacing("\0", with: " ")
     }
