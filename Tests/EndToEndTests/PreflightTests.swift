@@ -13,6 +13,36 @@ struct PreflightTests {
         )
     }
 
+    /// Leaves rules in a namespace that nobody holds and no journal speaks of.
+    private func leave(_ engine: String, in namespace: String, of box: Sandbox) throws {
+        guard engine == "iptables" else {
+            // This kernel removes an owned table with its owner: as an older one would keep it.
+            try box.tool(
+                "ip", "netns", "exec", namespace, "nft",
+                "table inet moonquake_0abc123 { comment \"moonquake\"; }"
+            )
+            return
+        }
+        let cut = try box.write(
+            "cut.lua",
+            """
+            inject(fault.network.partition {
+              target = target.netns { name = "\(namespace)" }, to = "10.98.0.2", engine = "iptables" })
+            wait "60s"
+            """
+        )
+        let crashed = try box.begin("run", cut)
+        let agent = try box.injected(1, by: crashed)[0]
+        // Or the runner would start another agent to recover.
+        crashed.signal(SIGSTOP)
+        kill(agent, SIGKILL)
+        crashed.signal(SIGKILL)
+        try crashed.ended()
+        #expect(eventually { !Proc.isAlive(agent) })
+        // As if its journal were lost: what is left is only known by its mark.
+        try box.tool("rm", "-rf", box.state + "/journals")
+    }
+
     @Test(arguments: ["nft", "iptables"])
     func `what is left is listed and refused, unless the run is forced, until it is recovered`(
         _ engine: String
@@ -21,24 +51,7 @@ struct PreflightTests {
             let (near, far) = try box.network()
             let before = try box.world(near, far)
             let sleeper = try box.sleeper()
-            let cut = try box.write(
-                "cut.lua",
-                """
-                inject(fault.network.partition {
-                  target = target.netns { name = "\(near)" }, to = "10.98.0.2", engine = "\(engine)" })
-                wait "60s"
-                """
-            )
-            let crashed = try box.begin("run", cut)
-            let agent = try box.injected(1, by: crashed)[0]
-            // Or the runner would start another agent to recover.
-            crashed.signal(SIGSTOP)
-            kill(agent, SIGKILL)
-            crashed.signal(SIGKILL)
-            try crashed.ended()
-            #expect(eventually { !Proc.isAlive(agent) })
-            // As if its journal were lost: what is left is only known by its mark.
-            try box.tool("rm", "-rf", box.state + "/journals")
+            try leave(engine, in: near, of: box)
 
             let script = try pausing(box, sleeper)
             let refused = try box.moonquake("run", script)
