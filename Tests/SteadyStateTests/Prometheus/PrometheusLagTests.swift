@@ -141,13 +141,15 @@ struct `The lag of Prometheus` {
 
     @Test
     func `a range query gives one figure of its points`() async throws {
-        let now = Date().timeIntervalSince1970
-        let body = """
-            {"status":"success","data":{"resultType":"matrix","result":[
-            {"metric":{"a":"1"},"values":[[\(now - 2),"1"],[\(now - 1),"NaN"],[\(now),"4"]]},
-            {"metric":{"a":"ended"},"values":[[\(now - 50),"100"]]}]}}
-            """
-        try await ScriptedServer.run({ _ in .http("200 OK", body) }) { server, port in
+        let answer: @Sendable () -> String = {
+            let now = Date().timeIntervalSince1970
+            return """
+                {"status":"success","data":{"resultType":"matrix","result":[
+                {"metric":{"a":"1"},"values":[[\(now - 2),"1"],[\(now - 1),"NaN"],[\(now),"4"]]},
+                {"metric":{"a":"ended"},"values":[[\(now - 50),"100"]]}]}}
+                """
+        }
+        try await ScriptedServer.run({ _ in .http("200 OK", answer()) }) { server, port in
             for (measure, wanted) in [("value", 4.0), ("mean", 2.5), ("min", 1), ("max", 4)] {
                 let more: [String: ParameterValue] = [
                     "step": "1s", "window": "30s", "scrape_interval": "1s",
