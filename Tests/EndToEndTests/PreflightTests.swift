@@ -18,7 +18,11 @@ struct PreflightTests {
         guard engine == "iptables" else {
             // This kernel removes an owned table with its owner: as an older one would keep it.
             try box.tool(
-                "ip", "netns", "exec", namespace, "nft",
+                "ip",
+                "netns",
+                "exec",
+                namespace,
+                "nft",
                 "table inet moonquake_0abc123 { comment \"moonquake\"; }"
             )
             return
