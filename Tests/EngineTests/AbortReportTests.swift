@@ -35,6 +35,7 @@ struct AbortReportTests {
             rule: "abort_if \"errors > 3\"",
             metric: "errors",
             arm: { controls throws(ControlError) in
+                // swift-format-ignore: NeverUseForceTry
                 // SAFETY: a constant that parses.
                 try await controls.abort(if: try! Condition(parsing: "errors > 3"), at: nil)
             }
