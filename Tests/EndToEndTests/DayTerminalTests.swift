@@ -59,7 +59,7 @@ struct `A GameDay at a terminal` {
             terminal.type(" ahead\r")
             try terminal.shows("experiment \"one\" was approved by ")
             try terminal.shows("(\"go ahead\")")
-            try terminal.shows("== experiment \"one\" begins (1 of 2)")
+            try terminal.shows("== experiment \"one\" begins (1 of 2, next \"two\")")
             try terminal.shows("MONITORING")
             try terminal.shows("1 fault  ✓ well 1")
             try terminal.shows("== experiment \"one\": ")

@@ -208,7 +208,8 @@ package actor GameDayRunner: DayControls {
         _ reference: ExperimentReference
     ) async throws(DayHalt) -> GameDayReport.Row {
         let place = "\(report.experiments.count + 1) of \(plan.entries.count)"
-        note("day", "experiment \"\(run.title)\" begins (\(place))")
+        let next = waiting(besides: reference).first.map { ", next \"\($0)\"" } ?? ""
+        note("day", "experiment \"\(run.title)\" begins (\(place)\(next))")
         show("experiment \"\(run.title)\"", until: nil)
         current = RunningStep(run: run)
         let result = await run.run()
@@ -340,15 +341,20 @@ package actor GameDayRunner: DayControls {
     }
 
     private func show(_ activity: String, until: Double?) {
-        let ended = Set(report.experiments.map(\.reference))
         let place = DayPlace(
             surroundings.redactor.mask(activity),
             done: report.experiments.count,
             count: plan.entries.count,
-            next: plan.entries.filter { !ended.contains($0.reference) }.map(\.title)
-                .map(surroundings.redactor.mask)
+            next: waiting().map(surroundings.redactor.mask)
         )
         surroundings.observer.now(place, until: until)
+    }
+
+    /// The titles of those that have not had their turn, in the order in which the GameDay lists them.
+    private func waiting(besides current: ExperimentReference? = nil) -> [String] {
+        let had = Set(report.experiments.map(\.reference))
+        return plan.entries.filter { !had.contains($0.reference) && $0.reference != current }
+            .map(\.title)
     }
 
     private func tell(_ kind: Notice.Kind, _ text: String) async {
