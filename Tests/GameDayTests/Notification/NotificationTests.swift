@@ -31,6 +31,23 @@ struct NotificationTests {
         return (certificate, key)
     }
 
+    private func email(
+        _ server: Receiver,
+        to receivers: [String] = ["sre@example.org"],
+        by scheme: String = "smtp",
+        password: String = "quake",
+        trusting certificate: String? = nil
+    ) -> Notifier.Email {
+        Notifier.Email(
+            to: receivers,
+            from: "moonquake@example.org",
+            via: "\(scheme)://localhost:\(server.port)",
+            user: "moon",
+            password: password,
+            caFile: certificate
+        )
+    }
+
     @Test
     func `a webhook gets an object whose text chat services show`() async throws {
         let server = try await Receiver.web()
@@ -100,13 +117,10 @@ struct NotificationTests {
         try await withFolder { folder in
             let tls = try await certificate(in: folder)
             let server = try await Receiver.mail(certificate: tls.certificate, key: tls.key)
-            let email = Notifier.Email(
+            let email = self.email(
+                server,
                 to: ["sre@example.org", "lead@example.org"],
-                from: "moonquake@example.org",
-                via: "smtp://localhost:\(server.port)",
-                user: "moon",
-                password: "quake",
-                caFile: tls.certificate
+                trusting: tls.certificate
             )
             let notifications = Notifications([.email(email)], time: SystemTime())
             let text =
@@ -133,14 +147,7 @@ struct NotificationTests {
                 key: tls.key,
                 encryptedFromTheFirstByte: true
             )
-            let email = Notifier.Email(
-                to: ["sre@example.org"],
-                from: "moonquake@example.org",
-                via: "smtps://localhost:\(server.port)",
-                user: "moon",
-                password: "quake",
-                caFile: tls.certificate
-            )
+            let email = self.email(server, by: "smtps", trusting: tls.certificate)
             let notifications = Notifications([.email(email)], time: SystemTime())
             await notifications.tell(notice("one", .ended))
             let got = try await server.next()
@@ -155,13 +162,7 @@ struct NotificationTests {
         try await withFolder { folder in
             let tls = try await certificate(in: folder)
             let server = try await Receiver.mail(certificate: tls.certificate, key: tls.key)
-            let email = Notifier.Email(
-                to: ["sre@example.org"],
-                from: "moonquake@example.org",
-                via: "smtp://localhost:\(server.port)",
-                user: "moon",
-                password: "quake"
-            )
+            let email = self.email(server)
             let notifications = Notifications([.email(email)], time: SystemTime())
             await notifications.tell(notice("one"))
             let records = await notifications.settle(within: .seconds(30))
@@ -177,14 +178,7 @@ struct NotificationTests {
         try await withFolder { folder in
             let tls = try await certificate(in: folder)
             let server = try await Receiver.mail(certificate: tls.certificate, key: tls.key)
-            let email = Notifier.Email(
-                to: ["sre@example.org"],
-                from: "moonquake@example.org",
-                via: "smtp://localhost:\(server.port)",
-                user: "moon",
-                password: "w4ning",
-                caFile: tls.certificate
-            )
+            let email = self.email(server, password: "w4ning", trusting: tls.certificate)
             let began = ContinuousClock.now
             let notifications = Notifications([.email(email)], time: SystemTime())
             await notifications.tell(notice("one"))
