@@ -37,7 +37,7 @@ patterns=("$@")
 results=$(mktemp -d "${TMPDIR:-/tmp}/moonquake-suites.XXXXXX")
 trap 'rm -rf "$results"' EXIT
 status=0
-"$lab/run.sh" --timeout "${MOONQUAKE_LAB_TIMEOUT:-900}" --results "$results" -- lab/suites.sh --inside "${patterns[@]}" || status=$?
+"$lab/run.sh" --timeout "${MOONQUAKE_LAB_TIMEOUT:-1800}" --results "$results" -- lab/suites.sh --inside "${patterns[@]}" || status=$?
 python3 "$lab/judge.py" "$results" lab/allowed-skips "${patterns[@]}" || status=1
 # Asked for by itself, a suite is all that is run.
 [ $# -gt 0 ] || lab/reboot.sh || status=1
