@@ -38,7 +38,7 @@ lint: ## the formatter, the Lua linter, and the scripts and their tests against 
 	luacheck --quiet scripts stdlib
 	.build/debug/moonquake check scripts/experiments/*.{lua,yaml,json}
 	.build/debug/moonquake gameday check scripts/gamedays/*.lua
-	.build/debug/moonquake test scripts/tests/*_test.lua
+	.build/debug/moonquake test scripts/tests/*_test.lua stdlib/tests/*_test.lua
 
 check: test lint ## what CI runs
 
@@ -52,8 +52,8 @@ install: setup ## installs a release build below PREFIX (/usr/local)
 	swift build -c release $(SWIFT_FLAGS) --static-swift-stdlib --product moonquake-clock
 	install -D -m 755 .build/release/moonquake $(DESTDIR)$(PREFIX)/bin/moonquake
 	install -D -m 644 .build/release/libmoonquake-clock.so $(DESTDIR)$(PREFIX)/lib/moonquake/libmoonquake-clock.so
-	mkdir -p $(DESTDIR)$(PREFIX)/share/moonquake
-	cp -R stdlib $(DESTDIR)$(PREFIX)/share/moonquake/
+	mkdir -p $(DESTDIR)$(PREFIX)/share/moonquake/stdlib
+	cp -R stdlib/_meta stdlib/moonquake $(DESTDIR)$(PREFIX)/share/moonquake/stdlib/
 	mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for unit in scripts/systemd/*; do \
 	  sed 's|/usr/local|$(PREFIX)|' "$$unit" > "$(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename "$$unit")"; \

@@ -3,6 +3,7 @@
 import ChaosFaults
 import ChaosModel
 import ChaosSteadyState
+import FoundationEssentials
 import LuaBridge
 import Testing
 
@@ -114,5 +115,26 @@ struct `Documents and descriptors` {
         #expect(Set(TestOptions.ofRun).subtracting(TestOptions.ofDay) == ["experiment", "at"])
         let functions = Expectations.functions(LuaVM()).keys + ["run", "gameday"]
         #expect(try named("What `t` has") == Set(functions))
+    }
+
+    @Test(arguments: [
+        ("retry", "retry"), ("patterns", "kill_one"), ("patterns", "ramp"),
+    ])
+    func `each option of the library is in a table, with its type in the module`(
+        _ module: String,
+        _ function: String
+    ) throws {
+        let file = Document.root.appending(path: "stdlib/moonquake/\(module).lua")
+        let text = try String(decoding: Data(contentsOf: file), as: UTF8.self)
+        let start = try #require(text.firstRange(of: "---@class moonquake.\(function)\n"))
+        let lines = text[start.upperBound...].split(separator: "\n")
+        let fields = lines.prefix { $0.hasPrefix("---@field ") }.map { line in
+            String(line.split(separator: " ")[1].filter { $0 != "?" })
+        }
+        let section = try #require(
+            Document("docs/scripting.md").section("### `moonquake.\(module)`")
+        )
+        #expect(!fields.isEmpty)
+        #expect(Set(fields).isSubset(of: Set(firstColumn(of: section))), "\(fields)")
     }
 }

@@ -25,6 +25,12 @@ struct ExperimentTests {
     static let all = [
         Expected(file: "nginx-paused-worker", faults: ["process.pause"]),
         Expected(file: "redis-restart", faults: ["process.kill"]),
+        Expected(file: "redis-recovers-twice", faults: ["process.kill", "process.kill"]),
+        // As strong as is asked for, as strong as may be, and two between them.
+        Expected(
+            file: "cache-margin",
+            faults: Array(repeating: "network.latency", count: 4)
+        ),
         Expected(file: "cache-partition", faults: ["network.partition"]),
         Expected(file: "slow-cache", faults: ["network.latency"]),
         Expected(file: "lossy-cache", faults: ["network.loss"]),

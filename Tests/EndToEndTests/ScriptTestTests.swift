@@ -266,9 +266,13 @@ struct ScriptTestTests {
     @Test
     func `the tests of the tree pass`() throws {
         try Sandbox.with { box in
-            let folder = Moonquake.tree + "/scripts/tests"
-            let files = File.names(in: folder).map { "\(folder)/\($0)" }
-            #expect(files.count >= 2)
+            let files = ["scripts/tests", "stdlib/tests"].flatMap { folder in
+                let path = "\(Moonquake.tree)/\(folder)"
+                return File.names(in: path).filter { $0.hasSuffix("_test.lua") }.map {
+                    "\(path)/\($0)"
+                }
+            }
+            #expect(files.count >= 6)
             let program = try box.start([Moonquake.path, "test"] + files)
             #expect(try program.ended() == 0, "\(program.output)\(program.errors)")
         }

@@ -275,6 +275,28 @@ struct RunnerTests {
     }
 
     @Test
+    func `a check that does not count is on the time line and decides nothing`() async throws {
+        world.say(.value(5), for: "errors")
+        let metric = SimulatedRun.metric("errors", healthy: .below(100))
+        let report = await world.runner(SimulatedRun.experiment([metric])) {
+            controls throws(BodyError) in
+            _ = try await primitive { () throws(ControlError) in
+                try await controls.inject(SimulatedRun.pause)
+            }
+            // SAFETY: a constant that parses.
+            let condition = try! Condition(parsing: "errors < 1")
+            let result = try await primitive { () throws(ControlError) in
+                try await controls.check(condition, within: .zero, counts: false, at: nil)
+            }
+            #expect(result == CheckResult(held: false, values: ["errors": 5], took: result.took))
+        }.run()
+        #expect(report.verdict == .held, "\(report.reasons)")
+        #expect(report.checks.isEmpty)
+        let told = report.timeline.filter { $0.kind == .check }.map(\.text)
+        #expect(told == ["errors < 1: did not hold (errors is 5); this does not count"])
+    }
+
+    @Test
     func `the same seed chooses the same targets`() async throws {
         var chosen: Set<[Target]> = []
         for _ in 0..<3 {

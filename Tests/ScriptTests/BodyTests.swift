@@ -32,6 +32,7 @@ struct `Running a body` {
             local figures = check_metric("p99 < 300ms and not (p99 > 1s)")
             observe(("p99 was %.2f %.2f %s"):format(figures.p99, figures.values.p99, figures.held))
             check_metric(metric.http { url = "http://h/", measure = "p99", below = "1s" })
+            check_metric("p99 < 2s", { within = "5s", counts = false })
             handle:rollback()
             rollback()
             print "after"
@@ -43,7 +44,8 @@ struct `Running a body` {
                 "abort if p99 > 2s line 3", "log before\t1\tnil\ttrue", "inject noop",
                 "log handle of noop (1)\tnoop\thost", "wait 1m30s",
                 "check p99 < 300ms and not (p99 > 1s) line 8", "observe p99 was 0.25 0.25 true",
-                "check metric p99", "rollback 1", "rollback all", "log after",
+                "check metric p99", "look p99 < 2s within 5s line 11", "rollback 1", "rollback all",
+                "log after",
             ]
         )
     }

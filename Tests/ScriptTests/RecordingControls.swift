@@ -77,18 +77,21 @@ final class RecordingControls: RunControls {
     func check(
         _ condition: Condition,
         within limit: Duration,
+        counts: Bool,
         at location: SourceLocation?
     ) async throws(ControlError) -> CheckResult {
         let time = limit > .zero ? " within \(limit.spelled)" : ""
-        note("check \(condition)\(time) line \(location?.line ?? 0)")
+        let what = counts ? "check" : "look"
+        note("\(what) \(condition)\(time) line \(location?.line ?? 0)")
         return answer
     }
 
     func check(
         _ metric: MetricDefinition,
-        within limit: Duration
+        within limit: Duration,
+        counts: Bool
     ) async throws(ControlError) -> CheckResult {
-        note("check metric \(metric.name)")
+        note("\(counts ? "check" : "look") metric \(metric.name)")
         return answer
     }
 

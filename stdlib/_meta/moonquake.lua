@@ -953,7 +953,7 @@ function rollback(handle) end
 
 ---Samples and judges now; a false condition fails the hypothesis, and the script goes on.
 ---@param condition string|moonquake.Metric Such as "p99 < 300ms", or a metric with a threshold.
----@param options? { within: string } within: wait until it holds, at most this long, such as "10s".
+---@param options? { within?: string, counts?: boolean } within: wait until it holds, at most this long, such as "10s"; counts: false only looks.
 ---@return moonquake.Figures figures Whether it held, and the values.
 function check_metric(condition, options) end
 
@@ -977,3 +977,40 @@ function observe(text) end
 ---Puts a line on the time line; `print` does the same.
 ---@param ... any
 function log(...) end
+
+---@class moonquake.TestOptions How `t.run` runs a script.
+---@field metrics? table<string, number|string|boolean|fun(now: moonquake.Moment, metric: table): any, string?>
+---@field machine? table What there is: processes, units, containers, netns, hosts.
+---@field params? table<string, string|number|boolean> As `--param` gives them.
+---@field env? table<string, string> The variables of the environment.
+---@field seed? integer
+---@field experiment? string The title, when the file defines several.
+---@field fail? table<string, string> Faults that cannot be made, with the reason.
+---@field at? table<string, fun(machine: moonquake.TestMachine)> What happens after so long.
+---@field approve? boolean|fun(subject: string): boolean? What is said at a gate of a GameDay.
+---@field catalog? table<string, string> Files that stand for definitions of the catalogue.
+
+---@class moonquake.Moment A moment of a made-up run.
+---@field time number Seconds since the run began.
+---@field faults table<string, table<string, any>> The faults in force, with their options in base units.
+---@field running table<string, integer> How many processes run, by name.
+
+---@class moonquake.TestMachine What may happen to a made-up machine.
+---@field starts fun(name: string) One more process of this name is there.
+---@field ends fun(name: string) All processes of this name end.
+---@field agent_dies fun() The agent dies as by `kill -9`.
+---@field interrupt fun() Somebody presses Ctrl-C.
+
+---@class moonquake.Test What a test may do.
+---@field run fun(file: string, options?: moonquake.TestOptions): table Runs an experiment; returns its report.
+---@field gameday fun(file: string, options?: moonquake.TestOptions): table Runs a GameDay; returns its report.
+---@field equal fun(actual: any, expected: any, what?: string)
+---@field ok fun(value: any, what?: string)
+---@field near fun(actual: number, expected: number, tolerance: number, what?: string)
+---@field contains fun(text: string|any[], part: any, what?: string)
+---@field raises fun(body: function, part?: string): string Returns the message.
+
+---Declares a test, in a file for `moonquake test`.
+---@param name string
+---@param body fun(t: moonquake.Test)
+function test(name, body) end

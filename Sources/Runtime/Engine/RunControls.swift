@@ -69,17 +69,21 @@ package protocol RunControls: Sendable {
     /// Puts a fault back, or all of them.
     func rollback(_ handle: FaultHandle?) async throws(ControlError)
 
-    /// Whether a condition holds on values sampled now, or comes to hold within a time; a false one fails the
-    /// hypothesis.
+    /// Whether a condition holds on values sampled now, or comes to hold within a time; a false one that counts fails
+    /// the hypothesis.
     func check(
         _ condition: Condition,
         within limit: Duration,
+        counts: Bool,
         at location: SourceLocation?
     ) async throws(ControlError) -> CheckResult
 
     /// The same for one metric with its own threshold, which need not be among the watched ones.
-    func check(_ metric: MetricDefinition, within limit: Duration) async throws(ControlError)
-        -> CheckResult
+    func check(
+        _ metric: MetricDefinition,
+        within limit: Duration,
+        counts: Bool
+    ) async throws(ControlError) -> CheckResult
 
     /// Arms a rule that aborts the run when it holds.
     func abort(if condition: Condition, at location: SourceLocation?) async throws(ControlError)
@@ -106,7 +110,7 @@ extension RunControls {
         _ condition: Condition,
         at location: SourceLocation?
     ) async throws(ControlError) -> CheckResult {
-        try await check(condition, within: .zero, at: location)
+        try await check(condition, within: .zero, counts: true, at: location)
     }
 }
 

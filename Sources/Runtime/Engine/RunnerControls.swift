@@ -32,6 +32,7 @@ extension Runner: RunControls {
     package func check(
         _ condition: Condition,
         within limit: Duration,
+        counts: Bool,
         at location: SourceLocation?
     ) async throws(ControlError) -> CheckResult {
         try checkRunning()
@@ -50,7 +51,9 @@ extension Runner: RunControls {
             await nextSample(by: began.advanced(by: limit))
             result = judged(condition, since: began)
         }
-        note(result, of: condition.description, units: units, within: limit, at: location)
+        var check = CheckRecord(result, of: condition.description, within: limit, at: location)
+        check.counts = counts
+        note(check, units: units)
         return result
     }
 
@@ -65,7 +68,8 @@ extension Runner: RunControls {
 
     package func check(
         _ metric: MetricDefinition,
-        within limit: Duration
+        within limit: Duration,
+        counts: Bool
     ) async throws(ControlError) -> CheckResult {
         try checkRunning()
         guard let threshold = metric.healthy else {
@@ -91,8 +95,9 @@ extension Runner: RunControls {
         }
         await source.stop()
         let text = "\(metric.name) \(threshold.spelled(in: metric.unit))"
-        let units = [metric.name: metric.unit]
-        note(result, of: text, units: units, within: limit, at: metric.location)
+        var check = CheckRecord(result, of: text, within: limit, at: metric.location)
+        check.counts = counts
+        note(check, units: [metric.name: metric.unit])
         return result
     }
 
@@ -165,25 +170,21 @@ extension Runner: RunControls {
         }
     }
 
-    private func note(
-        _ result: CheckResult,
-        of condition: String,
-        units: [String: MetricUnit],
-        within limit: Duration,
-        at location: SourceLocation?
-    ) {
-        var check = RunReport.CheckReport(
-            condition: condition,
+    /// Keeps a check that counts, and puts every check on the time line.
+    private func note(_ check: CheckRecord, units: [String: MetricUnit]) {
+        let (result, limit) = (check.result, check.limit)
+        var report = RunReport.CheckReport(
+            condition: check.condition,
             held: result.held,
             values: result.values,
             atMs: offsetNow,
-            location: location
+            location: check.location
         )
         if limit > .zero {
-            check.withinMs = limit.inMilliseconds
-            check.tookMs = result.took.inMilliseconds
+            report.withinMs = limit.inMilliseconds
+            report.tookMs = result.took.inMilliseconds
         }
-        record.checks.append(check)
+        if check.counts { record.checks.append(report) }
         let shown = result.values.sorted { $0.key < $1.key }.map { name, value in
             "\(name) is \((units[name] ?? .number).spelled(value))"
         }
@@ -191,8 +192,31 @@ extension Runner: RunControls {
         let when = limit > .zero ? " after \(result.took.spelled) of \(limit.spelled)" : ""
         emit(
             .check,
-            "\(condition): \(verdict)\(when)"
+            "\(check.condition): \(verdict)\(when)"
                 + (shown.isEmpty ? "" : " (\(shown.joined(separator: ", ")))")
+                + (check.counts ? "" : "; this does not count")
         )
+    }
+}
+
+/// A check that was made.
+private struct CheckRecord {
+    let result: CheckResult
+    let condition: String
+    let limit: Duration
+    let location: SourceLocation?
+    /// Whether it counts for the hypothesis.
+    var counts = true
+
+    init(
+        _ result: CheckResult,
+        of condition: String,
+        within limit: Duration,
+        at location: SourceLocation?
+    ) {
+        self.result = result
+        self.condition = condition
+        self.limit = limit
+        self.location = location
     }
 }

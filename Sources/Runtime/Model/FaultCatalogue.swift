@@ -53,7 +53,7 @@ package struct FaultInstance: Sendable {
     /// Reads back whether it took effect.
     package let verify: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Effect
     /// Looks after the fault while it is on.
-    package let followUp: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> FollowUp<AnyUndo>?
+    package var followUp: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> FollowUp<AnyUndo>?
     /// How often it is made again while it is on; nil for once.
     package let every: Duration?
     /// Makes it again, on what the selector matches by now.

@@ -8,14 +8,15 @@ import Synchronization
 /// The faults of one made-up machine.
 final class WatchedFaults: Sendable {
     private struct Active {
-        var number: Int
         var name: String
         var options: LuaTable
     }
 
     private struct State {
-        /// By the journaled form of the undo.
-        var active: [String: Active] = [:]
+        /// By their number.
+        var active: [Int: Active] = [:]
+        /// The numbers by the journaled forms of the undos; one that is looked after gets new ones.
+        var numbers: [String: Int] = [:]
         var injected = 0
     }
 
@@ -31,7 +32,7 @@ final class WatchedFaults: Sendable {
     var table: LuaTable {
         state.withLock { state in
             var table = LuaTable()
-            for active in state.active.values.sorted(by: { $0.number < $1.number }) {
+            for (_, active) in state.active.sorted(by: { $0.key < $1.key }) {
                 let before = table[active.name].table?["targets"].integer ?? 0
                 var options = active.options
                 options["targets"] = .integer(before + 1)
@@ -57,11 +58,20 @@ final class WatchedFaults: Sendable {
                 try await inject(undo, kernel)
                 self.add(undo, type.descriptor, parameters)
             }
+            let followUp = instance.followUp
+            instance.followUp = { undo, kernel throws(FaultError) in
+                let next = try await followUp(undo, kernel)
+                if let next { self.rename(undo, to: next.undo) }
+                return next
+            }
             return instance
         }
         watched.revert = { undo, kernel throws(FaultError) in
             try await type.revert(undo, kernel)
-            self.state.withLock { _ = $0.active.removeValue(forKey: Self.key(undo)) }
+            self.state.withLock { state in
+                guard let number = state.numbers[Self.key(undo)] else { return }
+                state.active[number] = nil
+            }
         }
         return watched
     }
@@ -74,12 +84,13 @@ final class WatchedFaults: Sendable {
         }
         state.withLock { state in
             state.injected += 1
-            state.active[Self.key(undo)] = Active(
-                number: state.injected,
-                name: descriptor.name,
-                options: options
-            )
+            state.active[state.injected] = Active(name: descriptor.name, options: options)
+            state.numbers[Self.key(undo)] = state.injected
         }
+    }
+
+    private func rename(_ undo: AnyUndo, to new: AnyUndo) {
+        state.withLock { $0.numbers[Self.key(new)] = $0.numbers[Self.key(undo)] }
     }
 
     private static func key(_ undo: AnyUndo) -> String { (try? WireJSON.line(undo)) ?? "" }

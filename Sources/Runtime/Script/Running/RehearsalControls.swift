@@ -83,6 +83,7 @@ final class RehearsalControls: RunControls {
     func check(
         _ condition: Condition,
         within limit: Duration,
+        counts: Bool,
         at location: SourceLocation?
     ) async throws(ControlError) -> CheckResult {
         try check(condition, "check_metric", at: location)
@@ -91,7 +92,8 @@ final class RehearsalControls: RunControls {
 
     func check(
         _ metric: MetricDefinition,
-        within limit: Duration
+        within limit: Duration,
+        counts: Bool
     ) async throws(ControlError) -> CheckResult {
         try count()
         return answer(within: limit)

@@ -18,8 +18,8 @@ enum CheckMetric: Primitive {
             ),
             SignaturePart(
                 "options?",
-                "{ within: string }",
-                "within: wait until it holds, at most this long, such as \"10s\"."
+                "{ within?: string, counts?: boolean }",
+                "within: wait until it holds, at most this long, such as \"10s\"; counts: false only looks."
             ),
         ],
         result: SignaturePart("figures", "moonquake.Figures", "Whether it held, and the values.")
@@ -30,13 +30,16 @@ enum CheckMetric: Primitive {
 
     static func call(_ call: LuaCall, _ session: ScriptSession) async throws -> [LuaValue] {
         let controls = try await session.controls(for: call)
-        let limit = try limit(call)
-        let value = limit == nil ? try call.only(expected) : call[1]
+        let options = try options(call)
+        let value = options == nil ? try call.only(expected) : call[1]
+        let limit = options?[within] ?? .zero
+        let counts = options?[counts] ?? true
         if let text = value.string {
             let condition = try call.condition(text)
             let result = try await controls.check(
                 condition,
-                within: limit ?? .zero,
+                within: limit,
+                counts: counts,
                 at: call.place
             )
             return [figures(result)]
@@ -45,7 +48,7 @@ enum CheckMetric: Primitive {
             throw DefinitionError(call.function, "expects \(expected), got \(value.given)")
         }
         let metric = try definition(of: draft, session)
-        return [figures(try await controls.check(metric, within: limit ?? .zero))]
+        return [figures(try await controls.check(metric, within: limit, counts: counts))]
     }
 
     private static let within = Parameter(
@@ -54,16 +57,23 @@ enum CheckMetric: Primitive {
         help: "Wait until it holds, at most this long."
     )
 
-    /// The time of `{ within = "10s" }`, the second argument; nil without one.
-    private static func limit(_ call: LuaCall) throws(DefinitionError) -> Duration? {
+    private static let counts = Parameter(
+        "counts",
+        ParameterKind<Bool>.boolean,
+        default: true,
+        help: "Whether a condition that does not hold fails the hypothesis."
+    )
+
+    /// What `{ within = "10s" }` says, the second argument; nil without one.
+    private static func options(_ call: LuaCall) throws(DefinitionError) -> Parameters? {
         guard call.arguments.count == 2 else { return nil }
         guard let table = call[2].table else {
             let problem = "expects options such as { within = \"10s\" }, got \(call[2].given)"
             throw DefinitionError(call.function, problem)
         }
-        let set = ParameterSet(of: call.function, [within.erased])
+        let set = ParameterSet(of: call.function, [within.erased, counts.erased])
         let options = try OptionTable(table, of: set, live: [], at: call.place)
-        return try set.validate(options.plain, at: call.place)[within]
+        return try set.validate(options.plain, at: call.place)
     }
 
     /// The metric with a name; it must have a threshold to be judged by.
