@@ -137,4 +137,37 @@ struct `Documents and descriptors` {
         #expect(!fields.isEmpty)
         #expect(Set(fields).isSubset(of: Set(firstColumn(of: section))), "\(fields)")
     }
+
+    @Test
+    func `every name that a script can use is documented`() async throws {
+        let file = try ScriptFile(prompt: "names")
+        let context = BuilderContext(
+            file: file,
+            faults: FaultCatalogue.all.withoutShadows,
+            metrics: MetricCatalogue(),
+            inputs: DefinitionInputs()
+        )
+        let environment = ScriptEnvironment(
+            context: context,
+            libraryFolders: [],
+            seed: 1,
+            topLevelTime: .seconds(5),
+            host: ScriptHost()
+        )
+        let bare = await Set(LuaVM().registered)
+        let names = try await environment.open().vm.registered.filter { !bare.contains($0) }
+        #expect(names.count > 40)
+        let scripting = try Document("docs/scripting.md").text
+        let documents = try ["docs/scripting.md", "docs/gamedays.md"].map { try Document($0).text }
+        let faults = try Document("docs/faults.md")
+        for name in names {
+            if name.hasPrefix("fault.") {
+                #expect(faults.section("## `\(name.dropFirst(6))`") != nil, "\(name)")
+                #expect(scripting.contains("fault.FAMILY.KIND"))
+            } else {
+                let shown = try Regex("`(day\\.)?\(name.replacing(".", with: "\\."))(?![a-z_.])")
+                #expect(documents.contains { $0.contains(shown) }, "\(name)")
+            }
+        }
+    }
 }

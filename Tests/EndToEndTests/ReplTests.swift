@@ -10,11 +10,11 @@ private final class Prompt {
     private var number = 1
 
     /// Starts a session and waits for its first prompt.
-    init(_ box: Sandbox, _ terminal: Terminal? = nil) throws {
+    init(_ box: Sandbox, _ terminal: Terminal? = nil, file: String? = nil) throws {
         self.terminal = try terminal ?? Terminal()
         let own = ["TERM": "xterm", "XDG_STATE_HOME": box.folder + "/xdg", "HOME": box.folder]
         program = try box.begin(
-            "repl",
+            ["repl"] + (file.map { [$0] } ?? []),
             environment: Program.environment.merging(own) { $1 },
             terminal: self.terminal.path
         )
@@ -70,6 +70,43 @@ struct `The prompt` {
             try prompt.enter("undo", shows: "no fault is in force")
             try prompt.leave()
             #expect(try box.lastReport().faults.map(\.outcome) == [.reverted])
+        }
+    }
+
+    @Test
+    func `the metrics and limits of a file are in force from the start`() throws {
+        try Sandbox.with { box in
+            let sleepers = [try box.sleeper(), try box.sleeper()]
+            let file = try box.write(
+                "two.lua",
+                """
+                experiment "two sleepers" {
+                  steady_state = {
+                    every = "100ms", warmup = "200ms",
+                    metrics = { three = metric.lua { function() return 3 end, equals = 3 } },
+                  },
+                  blast_radius = { max_duration = "5m" },
+                  run = function() error("never run here") end,
+                }
+                """
+            )
+            let prompt = try Prompt(box, file: file)
+            try prompt.enter("check_metric('three == 3').held", shows: "true")
+            let target = "target.process { pid = \(sleepers[0].pid) }"
+            try prompt.enter(
+                "inject(fault.process.pause { target = \(target), duration = '6m' })",
+                shows: "over blast_radius.max_duration (5m)"
+            )
+            try prompt.enter(
+                "inject(fault.process.pause { target = \(target) })",
+                shows: "injected "
+            )
+            try prompt.enter("metrics", shows: "three")
+            try prompt.leave()
+            let report = try box.lastReport()
+            #expect(report.metrics.map(\.name) == ["three"])
+            #expect(report.verdict == .held)
+            #expect(report.faults.map(\.outcome) == [.reverted])
         }
     }
 

@@ -14,6 +14,13 @@ struct NamesTests {
         return vm
     }
 
+    @Test
+    func `what was registered can be listed, and nothing of Lua's own`() async {
+        let bare = await Set(LuaVM().registered)
+        let own = await machine().registered.filter { !bare.contains($0) }
+        #expect(own == ["fault.network.latency", "fault.network.loss", "inject"])
+    }
+
     @Test(arguments: [
         ("injcet()", "the global injcet is unknown; did you mean inject?"),
         ("return something_else", "the global something_else is unknown"),

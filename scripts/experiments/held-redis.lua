@@ -23,5 +23,6 @@ experiment "the shop answers while redis is held" {
     })
     wait "3s"
     check_metric("error_rate < 1%")
+    log("held until here:", held.targets[1])
   end,
 }

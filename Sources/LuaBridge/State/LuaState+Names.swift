@@ -13,6 +13,7 @@ extension LuaState {
         let names = path.split(separator: ".").map(String.init)
         guard let last = names.last else { preconditionFailure("an empty path") }
         pushHiddenTable(of: names.dropLast().joined(separator: "."))
+        defined.insert(path)
         push(last, on: main)
         pushValue(main)
         lua_rawset(main, -3)

@@ -23,6 +23,8 @@ final class LuaState {
     var clock: (@Sendable () -> Double)?
     /// References to the stock functions and tables that the sandbox has hidden.
     var hidden: [String: Int32] = [:]
+    /// The dotted paths that have been defined.
+    var defined: Set<String> = []
 
     init(limits: LuaLimits, stop: LuaStop, modules: LuaModules) {
         self.limits = limits

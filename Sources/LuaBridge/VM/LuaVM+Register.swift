@@ -40,6 +40,12 @@ extension LuaVM {
         define(LuaHostFunction(name: path, .async { [try await handler($0)] }))
     }
 
+    /// The dotted paths of all functions and values that were registered, sorted.
+    public var registered: [String] {
+        let all = state.defined.sorted()
+        return all.filter { path in !all.contains { $0.hasPrefix("\(path).") } }
+    }
+
     /// Registers a value under a dotted path.
     ///
     /// - Throws: an error when the value holds a function of another state.

@@ -10,7 +10,13 @@ final class PromptBody: RunBody {
     private let isStopped = Mutex(false)
     private let began = Mutex(false)
 
-    init(_ session: PromptSession) { self.session = session }
+    /// Computes the metrics of the file that the prompt was given.
+    private let file: (any RunBody)?
+
+    init(_ session: PromptSession, file: (any RunBody)?) {
+        self.session = session
+        self.file = file
+    }
 
     /// Whether the person was asked at all.
     var hasBegun: Bool { began.withLock { $0 } }
@@ -30,7 +36,10 @@ final class PromptBody: RunBody {
     }
 
     func evaluate(metric name: String) async -> Reading {
-        await session.prompt.evaluate(metric: name)
+        guard let file, !session.prompt.declares(metric: name) else {
+            return await session.prompt.evaluate(metric: name)
+        }
+        return await file.evaluate(metric: name)
     }
 
     private var isOver: Bool { isStopped.withLock { $0 } }

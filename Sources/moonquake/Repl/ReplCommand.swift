@@ -22,10 +22,17 @@ struct ReplCommand: AsyncParsableCommand {
     @OptionGroup
     var script: ScriptOptions
 
+    @Argument(
+        help:
+            "An experiment whose metrics and limits are in force from the start: a file, or NAME@VERSION."
+    )
+    var file: String?
+
     func run() async throws {
-        guard script.experiment == nil else {
-            throw CommandFailure(.definition, "repl: there is no --experiment at a prompt")
+        guard script.experiment == nil || file != nil else {
+            throw CommandFailure(.definition, "repl: --experiment is of a file: name it")
         }
+        let given = try await given()
         let session = PromptSession(
             try await prompt(),
             faults: .all,
@@ -39,7 +46,35 @@ struct ReplCommand: AsyncParsableCommand {
             session.say(["Moonquake \(programVersion): help tells what there is; Ctrl-D leaves."])
             if let problem = editor.problem { session.say(["plain lines: \(problem)"]) }
         }
-        Glibc.exit(await runs(session, PromptProgress(editor)).rawValue)
+        if let given { session.say([given.inWords]) }
+        Glibc.exit(await runs(session, given, PromptProgress(editor)).rawValue)
+    }
+
+    /// An experiment that the prompt begins with.
+    private struct Given {
+        var loaded: LoadedExperiment
+        var steadyState: SteadyStateDefinition
+
+        /// `watching errors and p95 of "the shop survives"`.
+        var inWords: String {
+            let names = steadyState.metrics.map(\.name).joined(separator: ", ")
+            return "watching \(names.isEmpty ? "nothing" : names), with the limits of "
+                + "\"\(loaded.definition.name.escapedForDisplay)\""
+        }
+    }
+
+    /// The experiment of the file, without its faults and its body.
+    private func given() async throws -> Given? {
+        guard let file else { return nil }
+        let loaded = try await script.load(file, state)
+        let rehearsal = await loaded.rehearse()
+        if let error = rehearsal.error {
+            throw CommandFailure(.definition, error.description)
+        }
+        return Given(
+            loaded: loaded,
+            steadyState: rehearsal.steadyState ?? loaded.definition.steadyState
+        )
     }
 
     private func prompt() async throws -> Prompt {
@@ -59,6 +94,7 @@ struct ReplCommand: AsyncParsableCommand {
     /// One run after another, until the person leaves or a signal comes.
     private func runs(
         _ session: PromptSession,
+        _ given: Given?,
         _ observer: PromptProgress
     ) async -> ChaosModel.ExitCode {
         let current = Current()
@@ -74,8 +110,8 @@ struct ReplCommand: AsyncParsableCommand {
         }
         var worst = ChaosModel.ExitCode.held
         repeat {
-            let body = PromptBody(session)
-            let runner = await runner(body, observer)
+            let body = PromptBody(session, file: given?.loaded.body)
+            let runner = await runner(body, given, observer)
             current.runner.withLock { $0 = runner }
             let report = await runner.run()
             tell(report, session)
@@ -90,8 +126,12 @@ struct ReplCommand: AsyncParsableCommand {
         return withExtendedLifetime(signals) { worst }
     }
 
-    private func runner(_ body: PromptBody, _ observer: PromptProgress) async -> Runner {
-        let steadyState = SteadyStateDefinition()
+    private func runner(
+        _ body: PromptBody,
+        _ given: Given?,
+        _ observer: PromptProgress
+    ) async -> Runner {
+        let steadyState = given?.steadyState ?? SteadyStateDefinition()
         var surroundings = await RunWiring(state: state, script: script).surroundings(
             of: steadyState,
             body: body,
@@ -102,6 +142,7 @@ struct ReplCommand: AsyncParsableCommand {
             experiment: ExperimentDefinition(
                 name: Prompt.name,
                 steadyState: steadyState,
+                blastRadius: given?.loaded.definition.blastRadius ?? BlastRadius(),
                 hasBody: true,
                 file: Prompt.name,
                 digest: ""

@@ -68,6 +68,11 @@ package struct Prompt: Sendable {
     /// Takes note of a fault that was put back, so that the end of a scope does not do it again.
     package func release(_ handle: FaultHandle) { script.session.release(handle) }
 
+    /// Whether a function of this metric was declared at the prompt.
+    package func declares(metric name: String) -> Bool {
+        script.session.function(of: name) != nil
+    }
+
     /// What a metric says that was declared at the prompt by a function.
     package func evaluate(metric name: String) async -> Reading {
         guard let function = script.session.function(of: name) else {
