@@ -1,5 +1,6 @@
--- Hypothesis:   the shop's pages take less than half a second while redis is paused. How much later they are than before, and than
---               those of nginx, which is left alone, is in the report: statistics of before and during, and of the control.
+-- Hypothesis:   the shop's pages take less than half a second while redis is paused. How much later they are than
+--               before, and than those of nginx, which is left alone, is in the report: statistics of before and
+--               during, and of the control.
 -- Blast radius: one redis process, for 5 s. Needs no root for a redis of your own.
 -- How to abort: Ctrl-C here, or `moonquake abort` in another terminal.
 

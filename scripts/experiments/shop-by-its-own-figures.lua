@@ -1,5 +1,5 @@
--- Hypothesis:   19 of 20 pages of the shop take less than half a second while redis is paused, by the shop's own figures: the
---               histogram of its /metrics page, which is read without a Prometheus server.
+-- Hypothesis:   19 of 20 pages of the shop take less than half a second while redis is paused, by the shop's own
+--               figures: the histogram of its /metrics page, which is read without a Prometheus server.
 -- Blast radius: one redis process, for 4 s. Needs no root for a redis of your own.
 -- How to abort: Ctrl-C here, or `moonquake abort` in another terminal. It aborts by itself when pages take a second.
 
@@ -19,7 +19,9 @@ experiment "the shop is quick without redis, as it tells itself" {
       page_p95 = metric.scrape {
         url = page, name = "shop_page_seconds", measure = "p95", window = "2s", below = "500ms", abort_above = "1s",
       },
-      pages    = metric.scrape { url = page, name = "shop_requests_total", measure = "rate", window = "2s", above = "1/s" },
+      pages    = metric.scrape {
+        url = page, name = "shop_requests_total", measure = "rate", window = "2s", above = "1/s",
+      },
       open     = metric.scrape { url = page, name = "shop_pages_open", below = 50 },
     },
   },
