@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 
-.PHONY: help setup build demo run test lab torture lint check bench install clean
+.PHONY: help setup build demo run test lab torture lint check release bench sanitize install clean
 
 help: ## says what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,15 +42,22 @@ lint: ## the formatter, the Lua linter, and the scripts and their tests against 
 
 check: test lint ## what CI runs
 
-bench: setup ## measures, beside peers, and prints ratios
-	swift build -c release $(SWIFT_FLAGS) --static-swift-stdlib --product moonquake
-	bench/run.sh
-	bench/proxy.py .build/release/moonquake worker requests
-
-install: setup ## installs a release build below PREFIX (/usr/local)
+release: setup ## builds the release program
 	swift build -c release $(SWIFT_FLAGS) --static-swift-stdlib --product moonquake
 	swift build -c release $(SWIFT_FLAGS) --static-swift-stdlib --product moonquake-clock
-	install -D -m 755 .build/release/moonquake $(DESTDIR)$(PREFIX)/bin/moonquake
+	@# The hook of the crash tests is in debug builds only.
+	@! grep -qa MOONQUAKE_CRASH .build/release/moonquake
+
+bench: release ## measures everything, beside peers: one table, ratios first
+	bench/run.py .build/release/moonquake
+
+# Nightly, not for each change: an hour, and as much room again as .build (docs/decisions/0038).
+sanitize: setup ## every test with the address sanitizer
+	swift build --build-tests $(SWIFT_FLAGS) --sanitize=address --scratch-path .build-address
+	scripts/sanitize.sh
+
+install: release ## installs a release build below PREFIX (/usr/local)
+	install -D -s -m 755 .build/release/moonquake $(DESTDIR)$(PREFIX)/bin/moonquake
 	install -D -m 644 .build/release/libmoonquake-clock.so $(DESTDIR)$(PREFIX)/lib/moonquake/libmoonquake-clock.so
 	mkdir -p $(DESTDIR)$(PREFIX)/share/moonquake/stdlib
 	cp -R stdlib/_meta stdlib/moonquake $(DESTDIR)$(PREFIX)/share/moonquake/stdlib/
@@ -60,4 +67,4 @@ install: setup ## installs a release build below PREFIX (/usr/local)
 	done
 
 clean: ## removes what was built
-	rm -rf .build
+	rm -rf .build .build-address .build-bench

@@ -8,15 +8,17 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
+import agent
+
 PROGRAM = pathlib.Path(sys.argv[1]).resolve()
+ROUNDS = 3
 FAR = "10.200.0.1"
 
 
@@ -75,36 +77,11 @@ class Field:
             run("ip", "netns", "del", name, check=False)
 
 
-class Agent:
-    """An agent, spoken to by lines."""
+class Agent(agent.Agent):
+    """An agent that makes latencies."""
 
     def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix="moonquake-bench-")
-        self.process = subprocess.Popen(
-            [str(PROGRAM), "agent", "--state-dir", self.folder],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-        )
-        self.id = 0
-
-    def __enter__(self):
-        self.ask("hello", {
-            "protocol_version": 1, "run": "20260101-000000-bbbbbb", "protected_endpoints": [],
-            "protected_processes": [], "term_ms": 600000,
-        })
-        return self
-
-    def ask(self, operation, body=None):
-        """Asks and waits for the answer; events in between are left out."""
-        self.id += 1
-        request = {"id": self.id, "op": operation} | ({} if body is None else {"body": body})
-        self.process.stdin.write(json.dumps(request) + "\n")
-        for line in self.process.stdout:
-            answer = json.loads(line)
-            if answer.get("id") == self.id:
-                if answer["reply"] == "failed":
-                    raise SystemExit(f"bench: {operation}: {answer['body']['message']}")
-                return answer["body"] if "body" in answer else None
-        raise SystemExit("bench: the agent ended")
+        super().__init__(PROGRAM)
 
     def latency(self, targets, **options):
         """Injects a latency to the far end."""
@@ -114,11 +91,6 @@ class Agent:
         }
         return self.ask("inject", {"spec": spec, "targets": targets, "deadline_ms": 600000, "seed": 7})
 
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait()
-        shutil.rmtree(self.folder)
-
 
 def timed(action):
     """How long an action takes, in seconds, and what it returned."""
@@ -127,21 +99,23 @@ def timed(action):
     return time.perf_counter() - began, value
 
 
-def many(count):
-    """One latency fault in each of so many namespaces."""
-    with Field(count) as field, Agent() as agent:
+def many(count, beside=None):
+    """One latency fault in each of so many namespaces, and what they are beside: medians of some rounds, in turn."""
+    rounds = []
+    with Field(count) as field, Agent() as held:
         targets = field.targets()
-        agent.latency(targets[:1])  # what is found out once, and the worker's start
-        agent.ask("revert", [])
+        held.latency(targets[:1])  # what is found out once, and the worker's start
+        held.ask("revert", [])
         # A selector names 256 at most.
         parts = [targets[start:start + 250] for start in range(0, count, 250)]
-        inject, leases = timed(lambda: [lease for part in parts for lease in agent.latency(part)])
-        assert len(leases) == count, leases
-        revert, records = timed(lambda: agent.ask("revert", []))
-        assert all(record["outcome"] == "reverted" for record in records), records
-        engine = leases[0]["engine"]
-        peers = by_processes(field) if count == 200 else None
-    return inject, revert, engine, peers
+        for _ in range(ROUNDS):
+            inject, leases = timed(lambda: [lease for part in parts for lease in held.latency(part)])
+            assert len(leases) == count, leases
+            revert, records = timed(lambda: held.ask("revert", []))
+            assert all(record["outcome"] == "reverted" for record in records), records
+            rounds.append([inject, revert, *(beside(field) if beside else [])])
+    inject, revert, *peers = [statistics.median(column) for column in zip(*rounds)]
+    return inject, revert, leases[0]["engine"], peers
 
 
 def by_processes(field):
@@ -184,7 +158,7 @@ print(sent)
 
 def own_delay(rate, seconds=3):
     """What nfqueue adds and loses at a rate of packets a second, asked for a delay of 20 ms."""
-    with Field(1) as field, Agent() as agent:
+    with Field(1) as field, Agent() as held:
         name = field.names[0]
         # Somebody takes the packets, so that nobody answers that nobody does.
         sink = subprocess.Popen(["ip", "netns", "exec", field.hub, sys.executable, "-c", (
@@ -193,7 +167,7 @@ def own_delay(rate, seconds=3):
         try:
             ping = ["ip", "netns", "exec", name, "ping", "-n", "-q", "-i", "0.01", "-c", "250", "-W", "2", FAR]
             base = mean(run(*ping, check=False))[0]
-            agent.latency(field.targets(), delay="20ms", direction="egress", engine="nfqueue")
+            held.latency(field.targets(), delay="20ms", direction="egress", engine="nfqueue")
             sender = subprocess.Popen(
                 ["ip", "netns", "exec", name, sys.executable, "-c", SENDER, FAR, str(rate), str(seconds)],
                 stdout=subprocess.PIPE, text=True,
@@ -201,7 +175,7 @@ def own_delay(rate, seconds=3):
             time.sleep(0.2)
             rtt, lost = mean(run(*ping, check=False))
             sent = int(sender.communicate()[0])
-            record = agent.ask("revert", [])[0]
+            record = held.ask("revert", [])[0]
         finally:
             sink.send_signal(signal.SIGKILL)
             sink.wait()
@@ -228,7 +202,7 @@ def main():
     missed = []
     results = {}
     for count in [200, 1000] if "--quick" not in sys.argv else [200]:
-        inject, revert, engine, peers = many(count)
+        inject, revert, engine, peers = many(count, beside=by_processes if count == 200 else None)
         results[f"namespaces_{count}"] = {"inject_s": inject, "revert_s": revert, "engine": engine}
         print(f"{count} namespaces, {engine}: injected in {inject:.3f} s, reverted in {revert:.3f} s", end="")
         if peers:
@@ -250,7 +224,8 @@ def main():
         row = own_delay(rate)
         results[f"rate_{rate}"] = row
         print(
-            f"nfqueue at {row['sent']:>8.0f} packets/s: adds {row['added_ms']:+.2f} ms, "
+            f"nfqueue at {row['sent']:>8.0f} packets/s: adds {row['added_ms']:+.2f} ms to a ping "
+            f"({row['mean_delay_ms'] - 20:+.2f} ms of them in the worker), "
             f"{row['lost']:.1%} of pings lost, {row['bypassed']:.0f} passed by, {row['dropped']:.0f} dropped"
         )
     pathlib.Path("bench/network-results.json").write_text(json.dumps(results, indent=2) + "\n")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What passing requests through costs: our proxy beside nginx and HAProxy as HTTP proxies, one core each.
+"""What passing requests through costs: our proxy beside nginx and HAProxy as HTTP proxies, and beside Toxiproxy and
+Envoy where they are installed, one core each.
 
 The load generator and the upstream share the other core, and saturate first: so what is compared is the processor
 time that the proxy takes for each request, the 99th percentile, and the memory of an idle connection.
@@ -120,8 +121,58 @@ class Bench:
         listens(port)
         yield "haproxy", process, port
 
+        if shutil.which("toxiproxy-server"):
+            yield "toxiproxy", *self.toxiproxy(upstream)
+        if shutil.which("envoy"):
+            yield "envoy", *self.envoy(upstream)
+
         port = free_port()
         yield "moonquake", self.moonquake(port, upstream), port
+
+    def toxiproxy(self, upstream):
+        """Toxiproxy without any toxic; it relays bytes and reads no HTTP."""
+        control, port = free_port(), free_port()
+        path = f"{self.folder}/toxiproxy.json"
+        with open(path, "w") as file:
+            json.dump([{"name": "up", "listen": f"127.0.0.1:{port}", "upstream": f"127.0.0.1:{upstream}",
+                        "enabled": True}], file)
+        process = self.start(
+            PROXY_CORE, ["toxiproxy-server", "-host", "127.0.0.1", "-port", str(control), "-config", path],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "LOG_LEVEL": "error"},
+        )
+        listens(port)
+        return process, port
+
+    def envoy(self, upstream):
+        """Envoy with one worker and one route."""
+        port = free_port()
+        manager = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+        router = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+
+        def address(number):
+            return {"socket_address": {"address": "127.0.0.1", "port_value": number}}
+
+        route = {"match": {"prefix": "/"}, "route": {"cluster": "up"}}
+        chain = {
+            "@type": manager, "stat_prefix": "bench",
+            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+            "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": router}}],
+        }
+        filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": chain}]
+        endpoints = [{"endpoint": {"address": address(upstream)}}]
+        path = f"{self.folder}/envoy.json"
+        with open(path, "w") as file:
+            json.dump({"static_resources": {
+                "listeners": [{"name": "l", "address": address(port), "filter_chains": [{"filters": filters}]}],
+                "clusters": [{"name": "up", "type": "STATIC", "connect_timeout": "5s", "load_assignment": {
+                    "cluster_name": "up", "endpoints": [{"lb_endpoints": endpoints}]}}],
+            }}, file)
+        process = self.start(
+            PROXY_CORE,
+            ["envoy", "-c", path, "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "critical"],
+        )
+        listens(port)
+        return process, port
 
     def moonquake(self, port, upstream):
         """A worker that is told to listen, as an agent would; or a program with two ports for arguments."""
@@ -211,10 +262,21 @@ def main():
         finally:
             bench.stop()
     report(results)
+    keep(results)
+
+
+def keep(results):
+    """Writes the figures for bench/run.py."""
+    told = {}
+    for (name, *what), value in results.items():
+        key = "idle_kb" if what == ["idle"] else f"{what[1]} connections, {'kept' if what[0] else 'one for each request'}"
+        told.setdefault(name, {})[key] = value
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "results-proxy.json"), "w") as file:
+        file.write(json.dumps(told, indent=2) + "\n")
 
 
 def report(results):
-    peers = ["nginx", "haproxy", "moonquake"]
+    peers = [name for name, kind in (key[:2] for key in results) if kind == "idle"]
     for keeps in (True, False):
         print("keep-alive" if keeps else "a connection for each request")
         print(f"  {'connections':12}" + "".join(f"{name:>34}" for name in peers) + "   CPU against HAProxy")

@@ -1,42 +1,65 @@
 #!/usr/bin/env bash
 # Every test, built already by `make test`, here and in the lab: one module after the other, since tests that block
 # threads in one would make the clocks of another late, and the end-to-end tests and the loads one by one, since they
-# measure times.
+# measure times. Arguments are passed to `swift test`: where and how it was built.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
-# The lab needs one processor and leaves the others to what runs here: it goes beside it.
-lab_output=$(mktemp "${TMPDIR:-/tmp}/moonquake-lab-output.XXXXXX")
+work=$(mktemp -d "${TMPDIR:-/tmp}/moonquake-test.XXXXXX")
 lab=
-trap '[ -z "$lab" ] || kill "$lab" 2>/dev/null; rm -f "$lab_output"' EXIT
+tests=
+trap 'kill $lab $tests 2>/dev/null; rm -rf "$work"' EXIT
+
+# The lab takes a processor for itself: with four it goes beside the others, which measure times, and with fewer after them.
+when_lab=$([ "$(nproc)" -ge 4 ] && echo beside || echo after)
 if [ -n "${MOONQUAKE_SKIP_LAB-}" ]; then
   echo "SKIPPED: the lab, with all that only a whole kernel can show: MOONQUAKE_SKIP_LAB is set; run \`make lab\`" >&2
-elif command -v qemu-system-x86_64 >/dev/null; then
-  lab/suites.sh >"$lab_output" 2>&1 &
-  lab=$!
-else
+  when_lab=never
+elif ! command -v qemu-system-x86_64 >/dev/null; then
   echo "SKIPPED: the lab, with all that only a whole kernel can show: there is no qemu-system-x86_64, and it could not be installed" >&2
+  when_lab=never
+elif [ "$when_lab" = beside ]; then
+  lab/suites.sh >"$work/lab" 2>&1 &
+  lab=$!
 fi
 
+# What failed, and with which words: told again at the end, where it is looked for.
 failed=()
+failures=
 for folder in Tests/*Tests; do
   suite=$(basename "$folder")
-  mode=--parallel
+  mode=${MOONQUAKE_TEST_MODE:---parallel}
   # The tests of processes wait by blocking, of which a small machine's pool bears one.
   case "$suite" in EndToEndTests | LoadTests | ProcessFaultTests) mode=--no-parallel ;; esac
   echo "== $suite"
-  # A crash can leave programs behind that keep the output open: do not wait for them for ever.
-  timeout -k 10 1500 swift test --skip-build "$mode" --filter "^$suite\\." 2>&1 || failed+=("$suite")
+  began=$SECONDS
+  # A crash can leave programs behind that keep the output open: it is a file, so that nobody waits for them.
+  timeout -k 10 "${MOONQUAKE_TEST_LIMIT:-1500}" swift test "$@" --skip-build "$mode" --filter "^$suite\\." >"$work/suite" 2>&1 &
+  tests=$!
+  tail --lines +1 --follow --sleep-interval 0.2 --pid "$tests" "$work/suite"
+  if ! wait "$tests"; then
+    failed+=("$suite")
+    failures+="$suite:"$'\n'"$(grep -a -A 3 'recorded an issue\|Fatal error\|signal code' "$work/suite")"$'\n'
+  fi
+  tests=
+  echo "== $suite took $((SECONDS - began)) s"
 done
 
-if [ -n "$lab" ]; then
-  echo "== lab, which ran beside the others"
-  wait "$lab" || failed+=(lab)
-  lab=
-  cat "$lab_output"
-fi
+case $when_lab in
+  beside)
+    echo "== lab, which ran beside the others"
+    wait "$lab" || failed+=(lab)
+    lab=
+    cat "$work/lab"
+    ;;
+  after)
+    echo "== lab"
+    lab/suites.sh || failed+=(lab)
+    ;;
+esac
 
 if [ ${#failed[@]} -gt 0 ]; then
+  printf '%s' "$failures" >&2
   echo "FAILED: ${failed[*]}" >&2
   exit 1
 fi

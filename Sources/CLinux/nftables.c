@@ -23,6 +23,7 @@ static struct {
     const char *(*output)(struct nft_ctx *context);
     const char *(*error)(struct nft_ctx *context);
     int (*run)(struct nft_ctx *context, const char *commands);
+    void (*set_output_flags)(struct nft_ctx *context, unsigned int flags);
 } library;
 
 static char problem[256];
@@ -52,6 +53,7 @@ static void load(void) {
     library.output = symbol(handle, "nft_ctx_get_output_buffer");
     library.error = symbol(handle, "nft_ctx_get_error_buffer");
     library.run = symbol(handle, "nft_run_cmd_from_buffer");
+    library.set_output_flags = symbol(handle, "nft_ctx_output_set_flags");
     is_loaded = problem[0] == 0;
 }
 
@@ -76,6 +78,11 @@ int clinux_nft_run(struct nft_ctx *context, const char *commands, const char **o
     *output = library.output(context);
     *error = library.error(context);
     return result;
+}
+
+void clinux_nft_leave_counters_out(struct nft_ctx *context) {
+    // NFT_CTX_OUTPUT_STATELESS of nftables/libnftables.h.
+    library.set_output_flags(context, 1 << 2);
 }
 
 void clinux_nft_close(struct nft_ctx *context) { library.free(context); }

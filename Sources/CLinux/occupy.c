@@ -8,9 +8,11 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -20,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { stack_size = 4096 };
+enum { stack_size = 4096, look_every_ms = 20 };
 
 static int sleep_for_ever(void *nothing) {
     (void)nothing;
@@ -29,20 +31,32 @@ static int sleep_for_ever(void *nothing) {
     return 0;
 }
 
-// Starts threads until there are `count` tasks or the kernel refuses; returns how many there are.
-static int start_tasks(int count) {
-    char *stacks = mmap(NULL, (size_t)count * stack_size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (stacks == MAP_FAILED) return 1;
+// The stacks of all tasks that there may be; MAP_FAILED without memory.
+static char *make_stacks(int count) {
+    return mmap(NULL, (size_t)count * stack_size, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+// Starts threads beside those that are there until there are `count`, or the kernel refuses; returns how many there are.
+static int start_tasks(char *stacks, int there, int count) {
     const int flags =
         CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
-    int there = 1;
     while (there < count) {
         char *top = stacks + (size_t)there * stack_size;
         if (clone(sleep_for_ever, top, flags, NULL) < 0) break;
         there++;
     }
     return there;
+}
+
+// How many tasks leave no place free. A try that is refused would be counted as one of the target's: the file is read first.
+static int enough(int there, int limit, int current) {
+    char text[24];
+    ssize_t length = current < 0 ? -1 : pread(current, text, sizeof text - 1, 0);
+    if (length <= 0) return limit;
+    text[length] = 0;
+    int wanted = there + limit - atoi(text);
+    return wanted < limit ? wanted : limit;
 }
 
 static int enter_group(const char *procs) {
@@ -69,14 +83,16 @@ struct answer {
     int count;
 };
 
-static void run_child(int input, int output, pid_t parent, const struct clinux_tasks *tasks) {
+static void run_child(int input, int output, int current, pid_t parent,
+                      const struct clinux_tasks *tasks) {
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, NULL);
     setsid();
     if (input != 3) { dup2(input, 3); }
     if (output != 4) { dup2(output, 4); }
-    syscall(SYS_close_range, 5, ~0U, 0);
+    if (current >= 0 && current != 5) { dup2(current, 5); }
+    syscall(SYS_close_range, current >= 0 ? 6 : 5, ~0U, 0);
     close(0);
     close(1);
     close(2);
@@ -87,11 +103,17 @@ static void run_child(int input, int output, pid_t parent, const struct clinux_t
     if (answer.problem == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) answer.problem = errno;
     if (getppid() != parent) _exit(0);
     prctl(PR_SET_NAME, "moonquake_tasks");
-    if (answer.problem == 0) answer.count = start_tasks(tasks->count);
+    int most = tasks->limit > tasks->count ? tasks->limit : tasks->count;
+    char *stacks = make_stacks(most);
+    if (answer.problem == 0 && stacks == MAP_FAILED) answer.problem = ENOMEM;
+    if (answer.problem == 0) answer.count = start_tasks(stacks, 1, tasks->count);
     if (write(4, &answer, sizeof answer) != sizeof answer) _exit(1);
     // The agent's end closes when it ends, however it ends.
-    char byte;
-    while (read(3, &byte, 1) < 0 && errno == EINTR) {}
+    struct pollfd lifeline = {.fd = 3, .events = POLLIN};
+    int there = answer.count;
+    while (poll(&lifeline, 1, there < tasks->limit ? look_every_ms : -1) <= 0) {
+        there = start_tasks(stacks, there, enough(there, tasks->limit, current >= 0 ? 5 : -1));
+    }
     _exit(0);
 }
 
@@ -117,16 +139,20 @@ int clinux_occupy(const struct clinux_tasks *tasks, pid_t *pid, int *lifeline, i
     int reading = fcntl(input[0], F_DUPFD_CLOEXEC, 10), writing = fcntl(output[1], F_DUPFD_CLOEXEC, 10);
     close(input[0]);
     close(output[1]);
+    int file = tasks->current == NULL ? -1 : open(tasks->current, O_RDONLY | O_CLOEXEC);
+    int current = file < 0 ? -1 : fcntl(file, F_DUPFD_CLOEXEC, 10);
+    if (file >= 0) close(file);
     pid_t parent = getpid();
     pid_t child = fork();
     if (child == 0) {
         close(input[1]);
         close(output[0]);
-        run_child(reading, writing, parent, tasks);
+        run_child(reading, writing, current, parent, tasks);
     }
     int problem = child < 0 ? errno : 0;
     close(reading);
     close(writing);
+    if (current >= 0) close(current);
     struct answer answer = {0, 0};
     if (problem == 0) problem = read_answer(output[0], &answer);
     close(output[0]);

@@ -11,7 +11,7 @@ import Glibc
 struct AbortCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "abort",
-        abstract: "Aborts a run, or all; returns once every fault is reverted."
+        abstract: "Aborts a run, or all, and GameDays; returns once every fault is reverted."
     )
 
     @OptionGroup
@@ -26,15 +26,38 @@ struct AbortCommand: AsyncParsableCommand {
     var all = false
 
     func run() async throws {
-        let store = LinuxJournals(stateDirectory: state.path)
-        let live: [LiveJournal]
+        let live = try liveRuns()
+        let days = LiveGameDays(stateDirectory: state.path)
+        // A day whose experiment is aborted halts by that; another would go on with its next one.
+        let waiting = runID == nil ? try days.all(besides: live) : []
+        if runID == nil, live.isEmpty, waiting.isEmpty {
+            Console.error("nothing to abort: no run and no GameDay is under way in \(state.path)")
+        }
+        for run in try chosen(from: live) { try await abort(run) }
+        for day in waiting { try halt(day) }
+        for run in try liveRuns() where days.isOf(run, one: waiting) { try await abort(run) }
+        try refuseBlindness()
+    }
+
+    private func liveRuns() throws(CommandFailure) -> [LiveJournal] {
         do throws(JournalError) {
-            live = try store.live()
+            return try LinuxJournals(stateDirectory: state.path).live()
         } catch {
             throw CommandFailure(error)
         }
-        for run in try chosen(from: live) { try await abort(run) }
-        try refuseBlindness()
+    }
+
+    /// Its experiment, should one have begun meanwhile, reverts as after Ctrl-C.
+    private func halt(_ day: ProcessIdentity) throws {
+        do throws(KernelError) {
+            guard try LinuxProcesses().signal(day, SIGTERM) else { return }
+        } catch {
+            throw CommandFailure(
+                .unavailable,
+                "the GameDay of process \(day.pid) goes on: \(error)"
+            )
+        }
+        Console.output("halted  the GameDay of process \(day.pid), between two experiments")
     }
 
     /// How long an agent may take to put everything back before we say that it does not.

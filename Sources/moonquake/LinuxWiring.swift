@@ -24,7 +24,8 @@ extension Kernel {
         time: LinuxTime(),
         containers: DockerEngines(),
         tasks: LinuxTasks(),
-        clocks: LinuxClocks()
+        clocks: LinuxClocks(),
+        state: LinuxState()
     )
 }
 

@@ -21,6 +21,8 @@ struct RecoverCommand: AsyncParsableCommand {
             let store = LinuxJournals(stateDirectory: state.path)
             records = try await Recovery(kernel: .linux, catalogue: .all, store: store).run()
         } catch {
+            // What is marked needs no journal.
+            _ = try? removeResidue()
             throw CommandFailure(error)
         }
         for record in records { Console.output(record.line) }

@@ -79,6 +79,9 @@ struct RunFolder {
         return files.filter { $0.hasSuffix(".json") }.map { String($0.dropLast(5)) }
     }
 
+    /// What is said when there are none.
+    var emptiness: String { "no run is recorded yet in \(path)" }
+
     /// Keeps a report under the run's name: whole, or not at all.
     func save(_ report: RunReport) throws {
         try LinuxJournals.makeFolder(path)
@@ -97,6 +100,7 @@ struct RunFolder {
         let names = names
         guard let name = run == "last" ? newest(of: names) : names.first(where: { $0 == run })
         else {
+            if names.isEmpty { throw CommandFailure(.definition, emptiness) }
             let hint = NearestName.of(run, among: names).map { "; did you mean \"\($0)\"?" }
             throw CommandFailure(
                 .definition,

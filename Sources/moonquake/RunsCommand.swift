@@ -59,8 +59,9 @@ struct RunsCommand: ParsableCommand {
         }
         let filter = try self.filter
         let folder = RunFolder(stateDirectory: state.path)
+        let names = folder.names
         var shown = 0
-        for id in folder.names.reversed() where shown < limit {
+        for id in names.reversed() where shown < limit {
             let report: RunReport
             do throws(CommandFailure) {
                 report = try folder.report(of: id)
@@ -79,7 +80,8 @@ struct RunsCommand: ParsableCommand {
                     + report.definition.name.escapedForDisplay + left
             )
         }
-        if shown == 0 { Console.error("no run matches in \(folder.path)") }
+        guard shown == 0 else { return }
+        Console.error(names.isEmpty ? folder.emptiness : "no run matches in \(folder.path)")
     }
 
     private var filter: (RunReport) -> Bool {

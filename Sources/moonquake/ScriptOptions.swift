@@ -46,6 +46,14 @@ struct ScriptOptions: ParsableArguments {
     )
     var limits: [String] = []
 
+    /// These options as another command of this program takes them, with whole paths, for a GameDay.
+    var words: [String] {
+        parameters.map { "--param=\($0)" }
+            + policies.map { "--policy=\(RegisteredGameDays.wholePath($0))" }
+            + limits.map { "--limit=\($0)" } + (seed.map { ["--seed=\($0)"] } ?? [])
+            + (sudo ? ["--sudo"] : [])
+    }
+
     /// What the user's policy, files and flags say together.
     func policy() throws(DefinitionError) -> Policy {
         var policy = Policy()

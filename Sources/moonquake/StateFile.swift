@@ -64,8 +64,8 @@ enum StateFile {
         return report
     }
 
-    /// The names in a folder; none when it is not there.
-    static func names(in folder: String) throws(CommandFailure) -> [String] {
+    /// The names in a folder, or the hidden ones; none when it is not there.
+    static func names(in folder: String, hidden: Bool = false) throws(CommandFailure) -> [String] {
         guard let directory = opendir(folder) else {
             guard errno != ENOENT else { return [] }
             let reason = String(cString: strerror(errno)).lowercased()
@@ -77,7 +77,7 @@ enum StateFile {
             let name = withUnsafePointer(to: entry.pointee.d_name) { pointer in
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            if !name.hasPrefix(".") { names.append(name) }
+            if name.hasPrefix(".") == hidden { names.append(name) }
         }
         return names.sorted()
     }

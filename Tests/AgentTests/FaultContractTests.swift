@@ -113,6 +113,18 @@ struct FaultContractTests {
     }
 
     @Test
+    func `every fault goes through this contract`() {
+        let samples = Set(SampleFault.allCases.map(\.spec.fault))
+        // One implementation with the options of `network.latency`: what differs is what a packet meets.
+        let shaping: Set = [
+            "network.loss", "network.duplicate", "network.corrupt", "network.reorder",
+            "network.bandwidth",
+        ]
+        let all = Set(FaultCatalogue.all.types.map(\.descriptor.name))
+        #expect(samples.union(shaping) == all)
+    }
+
+    @Test
     func `the list of faults is the folder's`() throws {
         let folder = URL(filePath: #filePath).deletingLastPathComponent()
             .appending(path: "../../Sources/Runtime/Faults").standardizedFileURL

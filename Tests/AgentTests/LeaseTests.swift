@@ -191,6 +191,62 @@ struct LeaseTests {
         #expect(!machine.kernel.calls.contains("signal"))
     }
 
+    /// A fault that changes a value, and another that would change it again.
+    private static let changes:
+        [(SampleFault, [String: ParameterValue], [String: ParameterValue])] = [
+            (.cpuLimit, ["quota": "40%"], ["quota": "20%"]),
+            (.cpuLimitV1, ["quota": "40%"], ["quota": "20%"]),
+            (.memoryLimit, ["limit": "64MiB"], ["limit": "32MiB"]),
+            (.fdExhaust, ["share": "50%"], ["share": "100%"]),
+            (.limitedTransfers, ["limit_read": "2MB/s"], ["limit_read": "1MB/s"]),
+        ]
+
+    @Test(arguments: changes)
+    func `a value that a fault has changed is not changed again until it is back`(
+        _ sample: SampleFault,
+        _ options: [String: ParameterValue],
+        _ again: [String: ParameterValue]
+    ) async throws {
+        let machine = try await greeted(sample)
+        let before = machine.kernel.world
+        var (first, second) = (sample.spec, sample.spec)
+        first.options.merge(options) { $1 }
+        second.options.merge(again) { $1 }
+        guard case .injected = await machine.inject(first) else {
+            Issue.record("not injected")
+            return
+        }
+        guard case .failed(let failure) = await machine.inject(second) else {
+            Issue.record("not refused")
+            return
+        }
+        #expect(failure.kind == .definition)
+        #expect(failure.message.contains("of this run already: roll that back first"), "\(failure)")
+        #expect(await machine.revertAll().allSatisfy { $0.outcome == .reverted })
+        #expect(machine.kernel.world.differences(from: before) == [])
+        guard case .injected = await machine.inject(second) else {
+            Issue.record("not injected once it was back")
+            return
+        }
+        _ = await machine.revertAll()
+        #expect(machine.kernel.world.differences(from: before) == [])
+    }
+
+    @Test
+    func `two loads that change no value go side by side`() async throws {
+        let machine = try await greeted(.limitedTransfers)
+        var spec = SampleFault.limitedTransfers.spec
+        for name in ["limit_read", "limit_write"] { spec.options[name] = nil }
+        for _ in 0..<2 {
+            guard case .injected = await machine.inject(spec) else {
+                Issue.record("not injected")
+                return
+            }
+        }
+        #expect(machine.kernel.world.loads.count == 2)
+        _ = await machine.revertAll()
+    }
+
     private func greeted(_ sample: SampleFault, termMs: Double = 1e9) async throws -> SimulatedAgent
     {
         let machine = SimulatedAgent()

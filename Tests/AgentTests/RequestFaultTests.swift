@@ -27,6 +27,7 @@ struct RequestFaultTests {
     }
 
     private static func end(_ address: String, _ port: Int) -> SocketEnd {
+        // The tests give constants.
         guard let address = NetworkAddress(address) else { preconditionFailure("not an address") }
         return SocketEnd(address, port: port)
     }

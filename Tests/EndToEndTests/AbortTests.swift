@@ -77,6 +77,7 @@ struct AbortTests {
             let second = try box.moonquake("abort", "--all")
             #expect(second.code == 0)
             #expect(second.output == "")
+            #expect(second.errors.hasPrefix("nothing to abort: "), "silence says nothing")
         }
     }
 

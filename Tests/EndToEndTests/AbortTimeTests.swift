@@ -25,6 +25,13 @@ struct AbortTimeTests {
                   { within = "600s" })
                 """
         ),
+        Occupation(
+            name: "waits for a command that does not end",
+            lua: """
+                check_metric(metric.command { run = { "sleep", "3600.PORT" }, timeout = "60s", below = 1 },
+                  { within = "600s" })
+                """
+        ),
     ]
 
     private static let everyMs = 500.0
@@ -63,7 +70,7 @@ struct AbortTimeTests {
                     """
                 )
                 let runner = try box.begin("run", file)
-                #expect(eventually { runner.errors.contains("busy") }, "\(runner.errors)")
+                #expect(eventually { runner.errors.contains("script: busy") }, "\(runner.errors)")
                 // Into the script's occupation, at any moment of the interval.
                 usleep(.random(in: 200_000...700_000))
                 #expect(Proc.state(of: paused.pid) == "T")
@@ -78,6 +85,10 @@ struct AbortTimeTests {
                 let report = try box.lastReport()
                 #expect(report.abort?.cause == .threshold)
                 #expect(report.restoration == .restored)
+                let isOver = eventually(within: .seconds(5)) {
+                    Proc.pids().allSatisfy { !Proc.commandLine(of: $0).contains("3600.\(port)") }
+                }
+                #expect(isOver, "the command is ended with the run")
             }
         }
     }

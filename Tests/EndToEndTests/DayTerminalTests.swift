@@ -163,6 +163,27 @@ struct `A GameDay at a terminal` {
     }
 
     @Test
+    func `while health is waited for, it says before what and for how much longer`() throws {
+        try Sandbox.with { box in
+            let port = try box.freePorts(1)
+            let options = """
+                recovery = "2m", health = steady_state { every = "100ms", metrics = {
+                  errors = metric.http { url = "http://127.0.0.1:\(port)/", rate = "20/s", window = "1s", below = "1%" },
+                } }
+                """
+            let file = try box.harmlessDay(options)
+            let terminal = try Terminal()
+            let day = try begin(box, terminal, file)
+            let place = "0 of 2 done, health before \"one\", next \"one\""
+            #expect(eventually { countdown(terminal, place).count >= 3 }, "\(terminal.text)")
+            let left = countdown(terminal, place)
+            #expect((115...120).contains(left[0]) && left == left.sorted(by: >), "\(left)")
+            terminal.type("\u{3}")
+            #expect(try day.ended(within: .seconds(30)) == 130, "\(terminal.text)")
+        }
+    }
+
+    @Test
     func `CtrlC at the question halts the day, and nothing was run`() throws {
         try Sandbox.with { box in
             let file = try box.harmlessDay("approval = \"day\"")

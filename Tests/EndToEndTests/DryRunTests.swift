@@ -81,6 +81,56 @@ struct DryRunTests {
         }
     }
 
+    @Test
+    func `a dry run that cannot begin has the exit code and the reason of the run`() throws {
+        try Sandbox.with { box in
+            let (free, held) = (try box.sleeper(), try box.sleeper())
+            let holder = try box.write("holder.yaml", document(held.pid, name: "holder"))
+            try File.write(
+                document(held.pid, name: "holder").replacing(
+                    "duration: 300ms",
+                    with: "duration: 60s"
+                ),
+                to: holder
+            )
+            let other = try box.begin("run", holder)
+            try box.injected(1, by: other)
+            let target = "process.pause: { target: { process: { pid: \(free.pid) } } }"
+            func faults(_ selector: String) -> String {
+                document(free.pid).replacing(
+                    target,
+                    with: "process.pause: { target: { process: { \(selector) } } }"
+                )
+            }
+            let cases: [(text: String, flags: [String], code: Int32)] = [
+                (document(free.pid, healthy: "equals: 0"), [], 5),
+                (document(held.pid), [], 2),
+                (faults("pid: 1"), [], 2),
+                (faults("name: no-such-program"), [], 2),
+                (faults("pid: \(free.pid), percent: 20%"), [], 2),
+                (document(free.pid), ["--limit", "forbid_faults=process.*"], 2),
+            ]
+            for (text, flags, code) in cases {
+                let script = try box.write("x.yaml", text)
+                let file = box.folder + "/x.json"
+                let reasons = try [["--dry-run"], []].map { mode in
+                    unlink(file)
+                    let run = try box.moonquake(["run", script, "--report", file] + mode + flags)
+                    #expect(run.code == code, "\(mode) \(text): \(run.errors)")
+                    let report = try WireJSON.value(
+                        RunReport.self,
+                        from: try #require(File.text(file))
+                    )
+                    return report.reasons.first
+                }
+                #expect(reasons[0] != nil && reasons[0] == reasons[1], "\(reasons)")
+            }
+            #expect(Proc.state(of: free.pid) == "S")
+            other.signal(SIGINT)
+            #expect(try other.ended() == 130)
+        }
+    }
+
     @Test(.ordinaryUser)
     func `a dry run tells a missing privilege`() throws {
         try Sandbox.with { box in
@@ -111,9 +161,11 @@ struct DryRunTests {
                 let text = File.text(file) ?? ""
                 #expect(!text.isEmpty && !text.contains("<script"), "\(file)")
             }
-            let again = "\(box.folder)/again.html"
-            #expect(try box.moonquake("report", "last", "--report", again).code == 0)
-            #expect(File.text(again) == File.text(files[0]))
+            for file in files {
+                let again = file.replacing("/r.", with: "/again.")
+                #expect(try box.moonquake("report", "last", "--report", again).code == 0)
+                #expect(File.text(again) == File.text(file), "\(file)")
+            }
             let other = try box.write("other.yaml", document(sleeper.pid, name: "other"))
             #expect(try box.moonquake("run", other).code == 0)
             let list = try box.moonquake("runs")

@@ -110,6 +110,49 @@ struct LoadTests {
         }
     }
 
+    @Test
+    func
+        `a worker that the kernel kills for its memory is told as that, and the run is inconclusive`()
+        throws
+    {
+        try Sandbox.with { box in
+            let sleeper = try box.sleeper()
+            let limit = "\(48 << 20)"
+            try box.write(
+                limit,
+                to: "memory.max",
+                "memory.limit_in_bytes",
+                in: try box.groups(of: sleeper.pid)
+            )
+            let script = try box.write(
+                "full.lua",
+                """
+                experiment "full" {
+                  steady_state = {
+                    every = "100ms", warmup = "100ms",
+                    metrics = { one = metric.command { run = { "/bin/echo", "1" }, above = 0 } },
+                  },
+                  run = function()
+                    inject(fault.memory.pressure {
+                      target = target.process { pid = \(sleeper.pid) }, use = "96MiB", ramp = "1s",
+                    })
+                    wait "4s"
+                  end,
+                }
+                """
+            )
+            let run = try box.moonquake("run", script)
+            #expect(run.code == 7, "\(run.errors)\(run.output)")
+            let report = try box.lastReport()
+            let ended = try #require(report.faults.first?.endedEarly)
+            let words = "was killed by the kernel, which had no memory left at 20"
+            #expect(ended.seen.contains(words), "\(ended)")
+            #expect(report.verdict == .inconclusive && report.restoration == .restored)
+            #expect(report.timeline.contains { $0.kind == .warning && $0.text.contains(words) })
+            #expect(Proc.isAlive(sleeper.pid), "the kernel killed the load, not the target")
+        }
+    }
+
     /// The resident memory of a process, in MiB.
     private func residentMiB(_ pid: pid_t) -> Double {
         let line = (File.text("/proc/\(pid)/status") ?? "").split(separator: "\n")

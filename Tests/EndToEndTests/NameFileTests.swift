@@ -132,6 +132,87 @@ struct NameFileTests {
         }
     }
 
+    @Test
+    func `without nft resolv.conf is edited by itself, and the next resolver is asked as before`()
+        throws
+    {
+        try Sandbox.with { box in
+            let target = try Target(in: box)
+            let two = Target.resolvConf.replacing(
+                "nameserver 10.98.0.2",
+                with: "nameserver 10.98.0.77\nnameserver 10.98.0.2"
+            )
+            try File.write(two, to: target.resolvConf)
+            let before = try target.state()
+            let libraries = try box.tool("ldconfig", "-p").split(separator: "\n")
+            let library = try #require(
+                libraries.first { $0.contains("libnftables.so.1 ") }?.split(separator: " ").last
+            )
+            func hidden(_ arguments: String...) -> [String] {
+                let command = "mount --bind /dev/null \(library) && exec \"$@\""
+                return ["unshare", "-m", "sh", "-c", command, "sh", Moonquake.path] + arguments
+                    + ["--state-dir", box.state]
+            }
+            let file = try target.script("error { TARGET, names = 'db.test' }")
+            let runner = try box.start(hidden("run", file))
+            try box.injected(1, by: runner)
+            #expect(try target.getaddrinfo("db.test") == [])
+            #expect(try target.getaddrinfo("allow.test") == ["10.98.0.8"])
+            runner.signal(SIGINT)
+            #expect(try runner.ended() == 130)
+            #expect(try target.state() == before)
+            let fault = try #require(try box.lastReport().faults.first)
+            #expect(fault.engine == "resolv_conf" && fault.heldBy == .journal)
+            // What has no file to be edited is refused with the reason.
+            let other = try box.write(
+                "other.lua",
+                "inject(fault.dns.error { target = target.netns { name = '\(target.world.near)' }, names = '*' })"
+            )
+            let refused = try box.start(hidden("run", other))
+            #expect(try refused.ended() == ExitCode.definition.rawValue, "\(refused.errors)")
+            #expect(refused.errors.contains("queries cannot be redirected"), "\(refused.errors)")
+        }
+    }
+
+    @Test(arguments: ["one", "two"])
+    func `two faults of one file go together, and end in any order`(_ first: String) throws {
+        try Sandbox.with { box in
+            let target = try Target(in: box)
+            let before = try target.state()
+            let marker = "\(box.folder)/go-on"
+            let whom =
+                "target = target.process { pid = \(target.process.pid) }, method = 'resolv_conf'"
+            let file = try box.write(
+                "two.lua",
+                """
+                local held = {
+                  one = inject(fault.dns.error { \(whom), names = "db.test" }),
+                  two = inject(fault.dns.spoof { \(whom), names = "allow.test", addresses = "192.0.2.9" }),
+                }
+                check_metric(metric.command { run = { "test", "-e", "\(marker)" }, measure = "exit_status", equals = 0 },
+                  { within = "60s" })
+                rollback(held.\(first))
+                wait "60s"
+                """
+            )
+            let runner = try box.begin("run", file)
+            try box.injected(2, by: runner)
+            let (meant, given) = ([String](), ["192.0.2.9"])
+            let (plain, allowed) = (["10.98.0.2", "fd98::2"], ["10.98.0.8"])
+            #expect(try target.getaddrinfo("db.test") == meant)
+            #expect(try target.getaddrinfo("allow.test") == given)
+            try File.write("", to: marker)
+            #expect(eventually { box.openJournals().joined().contains { $0.entry == .reverted } })
+            #expect(try target.getaddrinfo("db.test") == (first == "one" ? plain : meant))
+            #expect(try target.getaddrinfo("allow.test") == (first == "two" ? allowed : given))
+            runner.signal(SIGINT)
+            #expect(try runner.ended() == 130)
+            #expect(try target.state() == before)
+            #expect(try target.getaddrinfo("db.test") == plain)
+            #expect(try target.getaddrinfo("allow.test") == allowed)
+        }
+    }
+
     @Test(arguments: [spoof, error])
     func `after kill -9 of runner and agent recover takes the edit back, once`(
         _ fault: String

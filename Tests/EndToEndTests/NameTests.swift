@@ -120,16 +120,20 @@ struct NameTests {
                 #expect((250...600).contains(lateTCP - plainTCP))
             }
             let waits = try world.during("delay { NEAR, names = 'db.test', delay = '50s' }") { _ in
-                let program = try box.start(
-                    ["dig", "+short", "+time=30", "+tries=1", "@10.98.0.2", "db.test"],
-                    in: world.near
-                )
+                let programs = try ["+notcp", "+tcp"].map { way in
+                    try box.start(
+                        ["dig", "+short", "+time=30", "+tries=1", way, "@10.98.0.2", "db.test"],
+                        in: world.near
+                    )
+                }
                 usleep(300_000)
-                #expect(program.exitCode == nil)
-                return program
+                #expect(programs.allSatisfy { $0.exitCode == nil })
+                return programs
             }
-            #expect(try waits.ended(within: .seconds(5)) == 0)
-            #expect(waits.output == "10.98.0.2\n")
+            for program in waits {
+                #expect(try program.ended(within: .seconds(5)) == 0)
+                #expect(program.output == "10.98.0.2\n")
+            }
         }
     }
 
@@ -186,6 +190,52 @@ struct NameTests {
             #expect(figures["queries_seen"] == 1000 && figures["queries_matched"] == 500)
             #expect(figures["queries_hit"] == Double(refused))
             #expect((60...140).contains(refused))
+        }
+    }
+
+    @Test
+    func `the queries of the host are met, and those of a process by its namespace`() throws {
+        try Sandbox.with { box in
+            let world = try NameWorld(in: box)
+            let process = try box.start(["sleep", "600"], in: world.near)
+            #expect(eventually { Proc.commandLine(of: process.pid).hasPrefix("sleep") })
+            for (target, namespace) in [
+                ("target.host {}", world.near), ("target.process { pid = \(process.pid) }", nil),
+            ] {
+                let file = try box.write(
+                    "who.lua",
+                    "inject(fault.dns.error { target = \(target), names = 'db.test' })\nwait '60s'"
+                )
+                // In the namespace, the agent takes it for the host's.
+                let runner = try box.start(
+                    [Moonquake.path, "run", file, "--state-dir", box.state],
+                    in: namespace
+                )
+                try box.injected(1, by: runner)
+                #expect(world.getaddrinfo("db.test") == [], "\(target)")
+                #expect(world.dig("allow.test") == ["10.98.0.8"])
+                runner.signal(SIGINT)
+                #expect(try runner.ended() == 130)
+                #expect(world.getaddrinfo("db.test") == ["10.98.0.2", "fd98::2"])
+                let seen = try box.lastReport().faults.first?.verified.seen ?? ""
+                #expect(seen.contains("from inside the target comes to the fault"), "\(seen)")
+            }
+        }
+    }
+
+    @Test
+    func `a target whose lookups do not come to the fault is told so`() throws {
+        try Sandbox.with { box in
+            let world = try NameWorld(in: box)
+            try box.namesFiles(of: world.near, ["nsswitch.conf": "hosts: files\n"])
+            try world.during("error { NEAR, names = '*' }") { _ in }
+            let report = try box.lastReport()
+            let seen = report.faults.first?.verified.seen ?? ""
+            #expect(
+                seen.contains("but getaddrinfo from inside the target does not come to the fault"),
+                "\(seen)"
+            )
+            #expect(report.verdict == .inconclusive)
         }
     }
 

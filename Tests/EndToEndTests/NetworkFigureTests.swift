@@ -303,15 +303,89 @@ struct NetworkFigureTests {
                 wait "60s"
                 """
             let runner = try box.begin("run", try box.write("two.lua", text))
-            #expect(eventually(within: .seconds(30)) { runner.errors.contains("both") })
+            #expect(eventually(within: .seconds(30)) { runner.errors.contains("script: both") })
             let both = try ping(box, "10.98.0.2", count: 5, every: 0.1, in: near).meanMs
             #expect((100...125).contains(both))
-            #expect(eventually(within: .seconds(30)) { runner.errors.contains("one") })
+            #expect(eventually(within: .seconds(30)) { runner.errors.contains("script: one") })
             let one = try ping(box, "10.98.0.2", count: 5, every: 0.1, in: near).meanMs
             #expect((40...65).contains(one))
             runner.signal(SIGINT)
             _ = try runner.ended()
             try box.expect(before, in: near, far)
+        }
+    }
+
+    @Test(arguments: Engines.measured)
+    func `traffic that is not meant is neither lost nor reset while faults begin and end`(
+        _ engine: String
+    ) throws {
+        try Sandbox.with { box in
+            let (near, far) = try box.network()
+            let server = try box.start(
+                ["python3", "-c", Self.echoServer, "10.98.0.2", "7007"],
+                in: far
+            )
+            #expect(eventually { server.output.contains("ready") })
+            let client = try box.start(
+                ["python3", "-c", Self.steady, "10.98.0.2", "7007"],
+                in: near
+            )
+            #expect(eventually { client.output.contains("ready") })
+            // Each kind begins and ends by itself, then all together.
+            let faults = [
+                ("latency", "delay = \"100ms\""), ("loss", "percent = \"100%\""),
+                ("duplicate", "percent = \"50%\""), ("bandwidth", "rate = \"8kbit\""),
+            ].map { fault($0, near, "to = \"10.98.0.2:7008\", \($1)", engine: engine) }
+            let each = faults.map { "rollback(inject(\($0)))" }
+            let together = faults.map { "inject(\($0))" }
+            let text = (each + together + ["rollback()"]).joined(separator: "\n")
+            let run = try box.moonquake("run", try box.write("turns.lua", text))
+            let report = try box.lastReport()
+            #expect(
+                report.faults.count == 8 && report.faults.allSatisfy { $0.outcome == .reverted },
+                "\(run.errors)"
+            )
+            client.signal(SIGTERM)
+            _ = try client.ended()
+            let words = client.output.split(whereSeparator: \.isWhitespace)
+            let counts = words.dropFirst().compactMap { Int($0) }
+            try #require(counts.count == 2, "\(client.output)\(client.errors)")
+            print("\(engine): beside faults that began and ended: \(client.output)")
+            #expect(counts[0] > 100, "lines that were answered")
+            #expect(counts[1] == 0, "segments that were sent again")
+        }
+    }
+
+    @Test(arguments: Engines.measured)
+    func `a near end, a network of far ends and one that is left alone`(_ engine: String) throws {
+        try Sandbox.with { box in
+            let (near, far) = try box.network()
+            try box.tool("ip", "-n", near, "addr", "add", "10.98.0.11/24", "dev", "va")
+            try box.tool("ip", "-n", far, "addr", "add", "10.98.0.12/24", "dev", "vb")
+            func passes(from: String, to: String) throws -> Bool {
+                let ping = ["ping", "-n", "-q", "-c2", "-i0.1", "-W1", "-I", from, to]
+                return try box.start(ping, in: near).ended() == 0
+            }
+            let oneNearEnd = fault(
+                "loss",
+                near,
+                "percent = \"100%\", from = \"10.98.0.11\"",
+                engine: engine
+            )
+            try hold(box, [oneNearEnd]) {
+                try #expect(!passes(from: "10.98.0.11", to: "10.98.0.2"))
+                try #expect(passes(from: "10.98.0.1", to: "10.98.0.2"))
+            }
+            let network = fault(
+                "loss",
+                near,
+                "percent = \"100%\", to = \"10.98.0.0/28\", exclude = \"10.98.0.12\"",
+                engine: engine
+            )
+            try hold(box, [network]) {
+                try #expect(!passes(from: "10.98.0.1", to: "10.98.0.2"))
+                try #expect(passes(from: "10.98.0.1", to: "10.98.0.12"))
+            }
         }
     }
 
@@ -369,6 +443,23 @@ struct NetworkFigureTests {
                     waiting.discard(number); poll.unregister(number)
         whole = sum(1 for count in answers.values() if count == 3)
         print(whole, len(standing) - whole, 2000 - len(standing))
+        """
+
+    /// Has lines answered by an echo server, one after the other, until SIGTERM; prints how many were, and how many segments had to be
+    /// sent again.
+    private static let steady = """
+        import signal, socket, struct, sys, time
+        far = socket.create_connection((sys.argv[1], int(sys.argv[2]))); far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        ends = []
+        signal.signal(signal.SIGTERM, lambda *_: ends.append(1))
+        print("ready", flush=True)
+        answered = 0
+        while not ends:
+            far.send(b"x"); assert far.recv(16) == b"x"; answered += 1
+            time.sleep(0.003)
+        # tcpi_total_retrans is at byte 100 of struct tcp_info.
+        again, = struct.unpack_from("I", far.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 100)
+        print(answered, again)
         """
 
     /// Prints the ports of an address that accept a connection within a second.

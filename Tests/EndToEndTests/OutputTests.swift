@@ -31,6 +31,17 @@ struct OutputTests {
     }
 
     @Test
+    func `where no run is recorded yet, that is said`() throws {
+        try Sandbox.with { box in
+            for (command, code) in [(["runs"], 0), (["report", "last"], 2), (["report", "x"], 2)] {
+                let said = try box.moonquake(command)
+                #expect(said.code == code)
+                #expect(said.errors.contains("no run is recorded yet in "), "\(said.errors)")
+            }
+        }
+    }
+
+    @Test
     func `the report has the keys of its contract`() throws {
         try Sandbox.with { box in
             let file = box.folder + "/x.json"
@@ -113,6 +124,82 @@ struct OutputTests {
             #expect(said.contains("a <script>alert(1)</script> & more"))
             #expect(!said.contains("\u{1B}"), "no escape sequence may reach the terminal")
             #expect(!said.contains("\nline two") && !said.contains("\nin two lines"))
+        }
+    }
+
+    @Test
+    func `a process with a hostile name, and a GameDay with a hostile title, do no harm`() throws {
+        try Sandbox.with { box in
+            let name = "<b>\u{1b}[31m|\na"
+            let code = """
+                import time
+                open('/proc/self/comm', 'wb').write(b'\(name.replacing("\n", with: "\\n"))')
+                print('ready', flush=True)
+                time.sleep(600)
+                """
+            let process = try box.start(["python3", "-c", code])
+            #expect(eventually { process.output.contains("ready") }, "\(process.errors)")
+            #expect(File.text("/proc/\(process.pid)/comm") == name + "\n")
+            let title = "\u{202e}<script>alert(1)</script> ../../x]]>"
+            _ = try box.write(
+                "x.lua",
+                """
+                experiment "\(title)" {
+                  run = function()
+                    inject(fault.process.pause { target = target.process { pid = \(process.pid) } })
+                  end,
+                }
+                """
+            )
+            let day = try box.write(
+                "day.lua",
+                "gameday \"\(title)\" { owner = \"\(title)\", experiments = { \"x\" } }"
+            )
+            let files = ["html", "md", "xml", "json"].map { "\(box.folder)/day.\($0)" }
+            let run = try box.moonquake(
+                ["gameday", "run", day] + files.flatMap { ["--report", $0] }
+            )
+            #expect(run.code == 7, "nothing is judged: \(run.errors)")
+            let list = try box.moonquake("runs").output
+            let pages = try box.tool("find", box.folder, "-name", "*.html", "-o", "-name", "*.md")
+                .split(separator: "\n").map(String.init)
+            #expect(pages.count >= 4, "\(pages)")
+            for text in [run.output, run.errors, list] + (pages + files).compactMap(File.text) {
+                #expect(!text.contains("\u{1b}") && !text.contains("|\na"), "\(text)")
+            }
+            for page in pages + [files[2]] {
+                let text = try #require(File.text(page))
+                let isMarked = text.contains("<script>alert") || text.contains("<b>\\u{1b}")
+                #expect(!isMarked && !text.contains("\u{202e}"), "\(page)")
+            }
+            #expect(Proc.state(of: process.pid) != "T")
+        }
+    }
+
+    @Test(arguments: ["x.lua", "x.yaml", "x.json", "day.lua"])
+    func `a title that is too long or has a line break is refused in every form`(_ name: String)
+        throws
+    {
+        try Sandbox.with { box in
+            for (title, said) in [(String(repeating: "x", count: 300), "200"), ("a\\nb", "a\\nb")] {
+                let text =
+                    switch name {
+                    case "x.lua":
+                        "experiment \"\(title)\" { faults = { fault.noop { target = target.host {} } }, duration = \"1s\" }"
+                    case "day.lua":
+                        "gameday \"\(title)\" { experiments = { \"x\" } }"
+                    case "x.yaml":
+                        "name: \"\(title)\"\nfaults: [ noop: { target: { host: {} } } ]\nduration: 1s\n"
+                    default:
+                        "{\"name\": \"\(title)\", \"faults\": [{\"noop\": {\"target\": {\"host\": {}}}}], \"duration\": \"1s\"}"
+                    }
+                let file = try box.write(name, text)
+                let command = name == "day.lua" ? ["gameday", "check"] : ["check"]
+                let check = try box.moonquake(command + [file])
+                #expect(check.code == 2, "\(check.output)")
+                #expect(check.errors.contains("title") || check.errors.contains("name"))
+                #expect(check.errors.contains(said), "\(check.errors)")
+            }
         }
     }
 

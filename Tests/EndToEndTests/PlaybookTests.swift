@@ -30,12 +30,7 @@ struct PlaybookTests {
             #expect(result.gates.map(\.outcome) == ["approved"])
             #expect(result.gates[0].answers.map(\.comment) == ["go"])
             #expect(result.timeline.filter { $0.kind == "health" }.count == 5)
-            for row in result.experiments {
-                #expect(
-                    File.text(try #require(row.reportFile)) != nil,
-                    "\(row.title) has no report"
-                )
-            }
+            try expectOneAtATime(result)
             #expect(try box.hasNoTableOfOurs(practice.web))
         }
     }
@@ -89,32 +84,93 @@ struct PlaybookTests {
     }
 
     @Test
-    func `killed with -9 in the middle, all is reverted and --resume goes on after what had ended`()
-        throws
-    {
+    func `moonquake abort in the second of five ends that and skips the rest`() throws {
         try Sandbox.with { box in
             let site = try Site(box)
-            let file = try site.gameDay(experiments: ["slow", "long", "twice"])
-            let day = try box.begin("gameday", "run", file)
+            let file = try site.gameDay(experiments: ["slow", "long", "twice", "slower", "thrice"])
+            let report = box.folder + "/day.json"
+            let day = try box.begin("gameday", "run", file, "--report", report)
             let isCut = eventually(within: .seconds(60)) {
                 day.errors.contains("injected network.partition")
             }
             #expect(isCut, "\(day.errors)")
-            day.signal(SIGKILL)
-            #expect(eventually { (try? box.hasNoTableOfOurs(site.near)) == true })
-
-            let report = box.folder + "/day.json"
-            let ended = try box.moonquake("gameday", "run", "--resume", file, "--report", report)
-            #expect(ended.code == 1, "\(ended.output)\(ended.errors)")
-            #expect(!ended.errors.contains("experiment \"slow\" begins"))
-            #expect(ended.errors.contains("experiment \"long\" begins"))
+            let abort = try box.moonquake("abort")
+            #expect(try box.hasNoTableOfOurs(site.near), "it must not return before")
+            #expect(abort.code == 0 && abort.output.contains("reverted  network.partition"))
+            #expect(!abort.output.contains("halted"), "the day halts by its aborted experiment")
+            #expect(try day.ended(within: .seconds(60)) == 3, "\(day.errors)")
             #expect(
-                try box.gameDay(report).experiments.map(\.outcome) == [.held, .deviated, .held]
+                try box.gameDay(report).experiments.map(\.outcome) == [
+                    .held, .aborted, .skipped, .skipped, .skipped,
+                ]
             )
+        }
+    }
 
-            let again = try box.moonquake("gameday", "run", "--resume", file)
-            #expect(again.code == 2)
-            #expect(again.errors.contains("nothing to resume"))
+    @Test
+    func `moonquake abort between two experiments halts the day`() throws {
+        try Sandbox.with { box in
+            let file = try box.harmlessDay("pause = \"10m\"")
+            let report = box.folder + "/day.json"
+            let day = try box.begin("gameday", "run", file, "--report", report)
+            let isOver = eventually(within: .seconds(30)) {
+                day.errors.contains("experiment \"one\": held")
+            }
+            #expect(isOver, "\(day.errors)")
+            let abort = try box.moonquake("abort", "--all")
+            #expect(abort.code == 0, "\(abort.errors)")
+            #expect(
+                abort.output
+                    == "halted  the GameDay of process \(day.pid), between two experiments\n"
+            )
+            #expect(try day.ended(within: .seconds(30)) == 130, "\(day.errors)")
+            #expect(try box.gameDay(report).experiments.map(\.outcome) == [.held, .skipped])
+            #expect(try box.moonquake("abort", "--all").output == "")
+        }
+    }
+
+    @Test
+    func `a fault that cannot be put back halts the day, and recover does it later`() throws {
+        try Sandbox.with { box in
+            let target = try NameFileTests.Target(in: box)
+            let before = try target.state()
+            let file = try box.harmlessDay("", experiments: ["files", "two"])
+            _ = try target.script(
+                "spoof { TARGET, names = 'a.test', addresses = '192.0.2.9', method = 'hosts' }",
+                hold: "3s"
+            )
+            let report = box.folder + "/day.json"
+            let day = try box.begin("gameday", "run", file, "--report", report)
+            #expect(eventually(within: .seconds(30)) { day.errors.contains("injected dns.spoof") })
+            let inside = ["nsenter", "-t", "\(target.process.pid)", "-m", "sh", "-c"]
+            let lock = "mount --bind /etc/hosts /etc/hosts && mount -o remount,bind,ro /etc/hosts"
+            #expect(try box.start(inside + [lock]).ended() == 0)
+            #expect(try day.ended(within: .seconds(60)) == 4, "\(day.output)\(day.errors)")
+            let result = try box.gameDay(report)
+            #expect(result.status == .halted)
+            #expect(result.experiments.map(\.outcome) == [.leaked, .skipped])
+            #expect(result.experiments.map(\.restoration) == [.leaked, nil])
+            #expect(result.experiments[1].reason.hasPrefix("experiment \"files\" leaked: "))
+
+            #expect(try box.start(inside + ["umount /etc/hosts"]).ended() == 0)
+            #expect(try box.moonquake("recover").code == 0)
+            #expect(try target.state() == before)
+        }
+    }
+
+    @Test
+    func `a function that never comes back is ended by a signal, also in the moment it begins`()
+        throws
+    {
+        try Sandbox.with { box in
+            let file = try box.harmlessDay("run = function(day) while true do end end")
+            for _ in 0..<10 {
+                let day = try box.begin("gameday", "run", file)
+                #expect(eventually { day.errors.contains("the GameDay begins") }, "\(day.errors)")
+                day.signal(SIGTERM)
+                #expect(try day.ended(within: .seconds(20)) == 130, "\(day.errors)")
+                #expect(day.output.contains("skipped"), "\(day.output)")
+            }
         }
     }
 
@@ -161,118 +217,6 @@ struct PlaybookTests {
     }
 
     @Test
-    func `killed with -9 at a gate, --resume asks again, and an answer given meanwhile counts`()
-        throws
-    {
-        try Sandbox.with { box in
-            let file = try box.harmlessDay("approval = \"day\", approvers = 2")
-            let day = try box.begin("gameday", "run", file)
-            #expect(eventually { day.errors.contains("moonquake approve") }, "\(day.errors)")
-            #expect(try box.moonquake("approve", environment: box.person("ada")).code == 0)
-            day.signal(SIGKILL)
-            let report = box.folder + "/day.json"
-            let again = try box.begin("gameday", "run", "--resume", file, "--report", report)
-            #expect(eventually { again.errors.contains("moonquake approve") }, "\(again.errors)")
-            #expect(try box.moonquake("approve", environment: box.person("grace")).code == 0)
-            #expect(try again.ended(within: .seconds(30)) == 0, "\(again.errors)")
-            let gates = try box.gameDay(report).gates
-            #expect(gates.map(\.outcome) == ["approved"])
-            #expect(gates[0].answers.map(\.who).sorted() == ["ada", "grace"])
-        }
-    }
-
-    @Test
-    func `one person who approves twice is one, and the audit trail says who, when and what`()
-        throws
-    {
-        try Sandbox.with { box in
-            let file = try box.harmlessDay("approval = \"each\", approvers = 2")
-            let report = box.folder + "/day.json"
-            let day = try box.begin("gameday", "run", file, "--report", report)
-            for gate in 1...2 {
-                #expect(eventually { day.errors.contains("-gate\(gate)") }, "\(day.errors)")
-                let yes = ["approve", "--comment", "seen \(gate)"]
-                #expect(try box.moonquake(yes, environment: box.person("ada")).code == 0)
-                let twice = try box.moonquake(yes, environment: box.person("ada"))
-                #expect(twice.code == 2 && twice.errors.contains("ada has answered already"))
-                #expect(!day.errors.contains("experiment \"\(gate == 1 ? "one" : "two")\" was"))
-                #expect(try box.moonquake(yes, environment: box.person("grace")).code == 0)
-            }
-            #expect(try day.ended(within: .seconds(30)) == 0, "\(day.errors)")
-            let result = try box.gameDay(report)
-            #expect(
-                result.gates.map(\.gate.subject) == ["experiment \"one\"", "experiment \"two\""]
-            )
-            for (index, record) in result.gates.enumerated() {
-                #expect(record.answers.map(\.who).sorted() == ["ada", "grace"])
-                #expect(record.answers.allSatisfy { $0.comment == "seen \(index + 1)" })
-                #expect(record.answers.allSatisfy { $0.planDigest == result.planDigest })
-                #expect(
-                    record.answers.allSatisfy {
-                        ($0.at - record.gate.openedAt >= 0) && $0.at <= record.decidedAt
-                    }
-                )
-            }
-        }
-    }
-
-    @Test
-    func `a webhook that hangs delays neither the abort nor the revert, and the report says so`()
-        throws
-    {
-        try Sandbox.with { box in
-            let site = try Site(box)
-            let port = try box.freePorts(1)
-            // It accepts and never answers.
-            let hang = """
-                import socket, time
-                s = socket.create_server(("127.0.0.1", \(port)))
-                print("ready", flush=True)
-                kept = []
-                while True: kept.append(s.accept())
-                """
-            let silent = try box.start(["python3", "-c", hang])
-            #expect(eventually { silent.output.contains("ready") }, "\(silent.errors)")
-            let told = box.folder + "/told"
-            let file = try site.gameDay(
-                experiments: ["abort", "slow"],
-                """
-                notify = {
-                  notify.webhook "http://127.0.0.1:\(port)/",
-                  notify.command { run = { "/bin/dd", "status=none", "oflag=append", "conv=notrunc", "of=\(told)" } },
-                }
-                """
-            )
-            let report = box.folder + "/day.json"
-            let arguments = ["gameday", "run", file, "--report", report]
-            let ended = try box.moonquake(arguments, within: .seconds(120))
-            #expect(ended.code == 3, "\(ended.output)\(ended.errors)")
-            #expect(ended.took < .seconds(90), "it waits 40 seconds for notices, at most")
-            let day = try box.gameDay(report)
-            let began = try #require(day.timeline.first?.at)
-            let baseline = try #require(day.timeline.first { $0.runID != nil }?.at)
-            #expect(baseline - began < 2, "the day waited for who is told that it begins")
-            let stop = try #require(day.timeline.first { $0.kind == "stop" }?.at)
-            let reverted = try #require(day.timeline.first { $0.kind == "reverted" }?.at)
-            print("a hanging webhook: reverted \(Int((reverted - stop) * 1000)) ms after the abort")
-            #expect(reverted - stop < 1)
-            #expect(try box.hasNoTableOfOurs(site.near))
-
-            let kinds: [Notice.Kind] = [.starting, .aborted, .ended]
-            let hung = day.notifications.filter { $0.notifier.contains("webhook") }
-            #expect(hung.map(\.kind) == kinds)
-            #expect(hung.map(\.attempts).first == 3)
-            #expect(hung.allSatisfy { $0.failure != nil }, "\(hung)")
-            let commands = day.notifications.filter { !$0.notifier.contains("webhook") }
-            #expect(commands.map(\.kind) == kinds && commands.allSatisfy { $0.failure == nil })
-            let lines = try #require(File.text(told)).split(separator: "\n")
-            let notices = try lines.map { try WireJSON.value(Notice.self, from: String($0)) }
-            #expect(notices.map(\.kind) == kinds)
-            #expect(notices[1].text.contains("experiment \"abort\" aborted: "))
-        }
-    }
-
-    @Test
     func `an unhealthy system is waited for, and one that does not recover halts the day`() throws {
         try Sandbox.with { box in
             let port = try box.freePorts(1)
@@ -303,78 +247,22 @@ struct PlaybookTests {
         }
     }
 
-    @Test
-    func `a changed experiment is not resumed`() throws {
-        try Sandbox.with { box in
-            let site = try Site(box)
-            let file = try site.gameDay(experiments: ["long", "twice"])
-            let day = try box.begin("gameday", "run", file)
-            #expect(
-                eventually(within: .seconds(60)) {
-                    day.errors.contains("injected network.partition")
-                }
-            )
-            day.signal(SIGKILL)
-            try site.write(
-                "twice",
-                fault: "fault.network.duplicate { percent = \"2%\", \(site.target) }"
-            )
-            let ended = try box.moonquake("gameday", "run", "--resume", file)
-            #expect(ended.code == 2)
-            #expect(ended.errors.contains("has changed since"))
-        }
-    }
-
-    @Test
-    func `with no terminal and no answer a gate neither hangs nor approves itself`() throws {
-        try Sandbox.with { box in
-            let site = try Site(box)
-            let rule = "approval = \"day\", approval_timeout = \"1s\","
-            let file = try site.gameDay(experiments: ["slow"], rule)
-            let ended = try box.moonquake("gameday", "run", file)
-            #expect(ended.code == 3, "\(ended.output)\(ended.errors)")
-            #expect(ended.took < .seconds(20))
-            #expect(ended.output.contains("was not approved by 1 within 1s"))
-            #expect(File.names(in: box.state + "/runs").isEmpty)
-        }
-    }
-
-    @Test
-    func `an experiment edited while the gate waits is refused`() throws {
-        try Sandbox.with { box in
-            let site = try Site(box)
-            let file = try site.gameDay(experiments: ["slow"], "approval = \"day\",")
-            let day = try box.begin("gameday", "run", file)
-            let isAsked = eventually(within: .seconds(30)) {
-                day.errors.contains("moonquake approve")
-            }
-            #expect(isAsked)
-            try site.write(
-                "slow",
-                fault: "fault.network.latency { delay = \"9s\", \(site.target) }"
-            )
-            try box.approve(day)
-            #expect(try day.ended(within: .seconds(30)) == 2)
-            #expect(day.output.contains("has changed since the day began"))
-            #expect(File.names(in: box.state + "/runs").isEmpty)
-        }
-    }
-
-    @Test
-    func `a rejection from elsewhere halts the day and is in its report`() throws {
-        try Sandbox.with { box in
-            let site = try Site(box)
-            let file = try site.gameDay(experiments: ["slow"], "approval = \"each\",")
-            let day = try box.begin("gameday", "run", file)
-            #expect(eventually(within: .seconds(30)) { day.errors.contains("moonquake approve") })
-            let no = try box.moonquake("reject", "--comment", "the freeze began")
-            #expect(no.code == 0, "\(no.errors)")
-            #expect(try day.ended(within: .seconds(30)) == 3)
-            #expect(day.output.contains("was rejected by root (\"the freeze began\")"))
-        }
-    }
-
     // MARK: Steps
+
+    /// Each experiment has a report of its own, came to its post-validation, and began after the one before had ended.
+    private func expectOneAtATime(_ day: GameDayReport) throws {
+        var end = 0.0
+        for row in day.experiments {
+            let path = try #require(row.reportFile, "\(row.title)")
+            let text = try #require(File.text(path), "\(row.title)")
+            let run = try WireJSON.value(RunReport.self, from: text)
+            #expect(run.phases.map(\.phase).contains(.postValidation), "\(row.title)")
+            let began = try #require(Timestamp.seconds(run.startedAt))
+            #expect(began >= end, "\(row.title)")
+            end = try #require(Timestamp.seconds(run.endedAt))
+            #expect(end > began)
+        }
+    }
 
     /// Each report of a day links to those of its experiments, which are there.
     private func expectLinks(to day: GameDayReport, in box: Sandbox) throws {

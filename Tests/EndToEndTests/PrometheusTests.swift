@@ -117,6 +117,26 @@ struct PrometheusTests {
     }
 
     @Test
+    func `the Prometheus that a run is judged by is never its target`() throws {
+        try Sandbox.with { box in
+            let checkout = try Checkout(in: box)
+            let judge = checkout.prometheus.pid
+            let port = try #require(checkout.server.split(separator: ":").last)
+            let refusals = [
+                "pid = \(judge)": "process \(judge) is protected: it is the metric source of stock",
+                "port = \(port)": "matches only what is protected",
+            ]
+            for (selector, reason) in refusals {
+                let text = script(checkout).replacing("pid = \(checkout.stock.pid)", with: selector)
+                let run = try box.moonquake("run", try box.write("judge.lua", text))
+                #expect(run.code == 2, "\(run.errors)\(run.output)")
+                #expect(run.output.contains(reason), "\(run.output)")
+                #expect(Proc.state(of: judge) != "T")
+            }
+        }
+    }
+
+    @Test
     func `a Prometheus that goes away is no data, which ends the run as configured`() throws {
         let expected: [(rule: String, code: Int32, said: String)] = [
             ("unhealthy", 1, "stock has no data (connection refused)"),

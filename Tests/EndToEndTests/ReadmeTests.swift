@@ -29,6 +29,12 @@ struct ReadmeTests {
             let run = try box.moonquake("run", script, "--report", page)
             #expect(run.code == 0, "\(run.errors)\(run.output)")
             #expect(File.text(page)?.contains("<svg class=\"chart\"") == true)
+            let longer = text.replacing("wait \"500ms\"", with: "wait \"5s\"")
+                .replacing("max_duration = \"2s\"", with: "max_duration = \"10s\"")
+            let long = try box.moonquake("run", try box.write("long.lua", longer + "\n"))
+            #expect(long.code == 3, "\(long.errors)\(long.output)")
+            #expect(long.output.contains("verdict DEVIATED · status aborted · restored · exit 3"))
+            #expect(long.output.contains("abort threshold of errors is"), "\(long.output)")
         }
     }
 }

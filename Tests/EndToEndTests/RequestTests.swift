@@ -156,7 +156,8 @@ struct RequestTests {
             print(
                 "10 % errors at 5 %: aborted after \(decided) ms, reverted \(abort.tookMs) ms later"
             )
-            #expect(decided < 2000 + 300, "two intervals, and a busy machine")
+            #expect(decided < 2000, "two intervals")
+            #expect(abort.tookMs < 2000)
             #expect(try box.hasNoTableOfOurs(near))
             try box.expect(before, in: near, far)
         }

@@ -48,6 +48,81 @@ struct ResourceTests {
         }
     }
 
+    @Test(
+        .ordinaryUser,
+        arguments: [
+            "cpu.limit { quota = '20%'", "memory.limit { limit = '64MiB', below_use = true",
+            "pid.exhaust {",
+        ]
+    )
+    func `a group that is not handed to an ordinary user is left alone, and the file is named`(
+        _ fault: String
+    ) throws {
+        try Sandbox.with { box in
+            let sleeper = try box.start([
+                "setpriv", "--reuid", "\(nobody)", "--clear-groups", "--", "sleep", "600",
+            ])
+            let groups = try box.groups(of: sleeper.pid)
+            try box.write("64", to: "pids.max", in: groups)
+            let options = fault.hasSuffix("{") ? "" : ","
+            let script = try box.write(
+                "no.lua",
+                "inject(fault.\(fault)\(options) target = target.process { pid = \(sleeper.pid) } })"
+            )
+            let run = try box.moonquake("run", script, asNobody: true)
+            let said = run.errors + run.output
+            #expect(run.code == 6, "\(said)")
+            #expect(!run.errors.contains("FAULT_INJECTION"), "it is known before the run: \(said)")
+            #expect(said.contains("user \(nobody) may not write /sys/fs/cgroup"), "\(said)")
+            #expect(said.contains("have the group delegated to this user"), "\(said)")
+            #expect(box.openJournals(asNobody: true).isEmpty)
+        }
+    }
+
+    @Test(.ordinaryUser)
+    func `an ordinary user needs no capability for a group that is delegated`() throws {
+        try Sandbox.with { box in
+            let sleeper = try box.start([
+                "setpriv", "--reuid", "\(nobody)", "--clear-groups", "--", "sleep", "600",
+            ])
+            let place = try box.delegatedGroups(of: sleeper.pid)
+            try box.write("90", to: "pids.max", in: place.groups)
+            let script = try box.write(
+                "own.lua",
+                """
+                local own = target.process { pid = \(sleeper.pid) }
+                inject(fault.cpu.limit { target = own, quota = "90%" })
+                inject(fault.memory.limit { target = own, limit = "512MiB" })
+                inject(fault.cpu.stress { target = own, load = "5%" })
+                inject(fault.memory.pressure { target = own, use = "16MiB" })
+                inject(fault.pid.exhaust { target = own })
+                wait "200ms"
+                """
+            )
+            let run = try box.moonquake(["run", script], asNobody: true, group: place.own)
+            #expect(run.code == 7, "nothing was judged: \(run.errors)\(run.output)")
+            let report = try box.lastReport(asNobody: true)
+            #expect(report.faults.map(\.outcome) == Array(repeating: .reverted, count: 5))
+            #expect(report.restoration == .restored)
+            for group in place.groups {
+                #expect(File.names(in: group).allSatisfy { !$0.hasPrefix("moonquake_") })
+            }
+            guard place.own != nil else { return }
+            // From outside no worker of an ordinary user can be moved in, which is known before the run.
+            let outside = try box.moonquake(
+                "run",
+                try box.write(
+                    "outside.lua",
+                    "inject(fault.cpu.stress { target = target.process { pid = \(sleeper.pid) }, load = '5%' })"
+                ),
+                asNobody: true
+            )
+            #expect(outside.code == 6, "\(outside.errors)")
+            #expect(!outside.errors.contains("FAULT_INJECTION"), "\(outside.errors)")
+            #expect(outside.errors.contains("only by who may write /sys/fs/cgroup/cgroup.procs"))
+        }
+    }
+
     @Test
     func `a run whose own state is on the file system that it fills puts everything back`() throws {
         try Sandbox.with { box in
@@ -129,6 +204,44 @@ struct ResourceTests {
             #expect(report.faults.map(\.outcome) == [.gone])
             #expect(report.restoration == .restored)
             #expect(report.timeline.contains { $0.text.contains("gone") }, "\(report.timeline)")
+        }
+    }
+
+    @Test(arguments: [
+        "cpu.limit { quota = '50%',", "memory.limit { limit = '256MiB',", "pid.exhaust {",
+        "cpu.stress { load = '5%',", "memory.pressure { use = '16MiB',",
+    ])
+    func `the group of a target that is gone in mid-run is put back all the same`(_ fault: String)
+        throws
+    {
+        try Sandbox.with { box in
+            let sleeper = try box.sleeper()
+            let groups = try box.groups(of: sleeper.pid)
+            try box.write("64", to: "pids.max", in: groups)
+            let files = [
+                "cpu.max", "cpu.cfs_quota_us", "memory.max", "memory.limit_in_bytes",
+            ]
+            func state() -> [String?] {
+                groups.flatMap { group in
+                    files.map { File.text("\(group)/\($0)") } + File.names(in: group).sorted()
+                }
+            }
+            let before = state()
+            let script = try box.write(
+                "gone.lua",
+                "inject(fault.\(fault) target = target.process { pid = \(sleeper.pid) } })\nwait '2s'"
+            )
+            let runner = try box.begin("run", script)
+            try box.injected(1, by: runner)
+            sleeper.signal(SIGKILL)
+            try sleeper.ended()
+            #expect(try runner.ended() == 7, "\(runner.errors)\(runner.output)")
+            let report = try box.lastReport()
+            #expect(report.restoration == .restored, "\(runner.errors)")
+            #expect(report.timeline.contains { $0.text.contains("ended while the fault was on") })
+            #expect(state() == before)
+            let tasks = groups.compactMap { File.text("\($0)/pids.current") }
+            #expect(tasks == ["0\n"])
         }
     }
 

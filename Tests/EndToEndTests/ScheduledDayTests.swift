@@ -59,6 +59,56 @@ struct `Registered GameDays` {
     }
 
     @Test
+    func `the options that it was registered with, and those of who looks, hold for the day`()
+        throws
+    {
+        try Sandbox.with { box in
+            let file = try box.write(
+                "asked.lua",
+                """
+                local p = params { who = { type = "string" } }
+                gameday "asked" {
+                  owner = p.who, schedule = { every = "1h" },
+                  experiments = { experiment "nothing" {
+                    faults = { fault.noop { target = target.host {} } }, duration = "100ms",
+                  } },
+                }
+                """
+            )
+            #expect(try box.moonquake("gameday", "schedule", file, "--param", "who=ada").code == 0)
+            #expect(try box.moonquake("gameday", "next").output.contains("  next: "))
+            try box.register(file, secondsAgo: 3600 + 5)
+            let look = try box.moonquake(
+                "gameday",
+                "daemon",
+                "--once",
+                "--limit",
+                "forbid_faults=noop"
+            )
+            #expect(look.code == 0, "\(look.errors)")
+            let day = try #require(try box.endOfDays().first)
+            #expect(day.definition.owner == "ada")
+            #expect(day.experiments.map(\.outcome) == [.failed])
+            #expect(day.experiments[0].reason.contains("forbid_faults"), "\(day.reasons)")
+        }
+    }
+
+    @Test
+    func `what is registered is listed with its next time, on the wall clock of its zone`() throws {
+        try Sandbox.with { box in
+            let file = Moonquake.tree + "/scripts/gamedays/shop-rehearsal.lua"
+            let schedule = try box.moonquake("gameday", "schedule", file)
+            #expect(schedule.code == 0, "\(schedule.errors)")
+            let next = try box.moonquake("gameday", "next")
+            #expect(next.output.contains(/next: Tue \d{4}-\d\d-\d\d 10:00:00 Europe\/Oslo\n/))
+            let check = try box.moonquake("gameday", "check", file)
+            #expect(
+                check.output.matches(of: /Tue \d{4}-\d\d-\d\d 10:00:00 Europe\/Oslo/).count == 3
+            )
+        }
+    }
+
+    @Test
     func `nineteen days without a look make one run`() throws {
         try Sandbox.with { box in
             let file = try box.harmlessDay("schedule = { every = \"1h\" }", experiments: ["one"])
@@ -113,6 +163,9 @@ struct `Registered GameDays` {
             let look = try box.moonquake("gameday", "daemon", "--once")
             #expect(look.code == 2, "\(look.errors)")
             #expect(look.errors.contains("0-torn.json is not a schedule of this program"))
+            let next = try box.moonquake("gameday", "next")
+            #expect(next.code == 0 && next.output.contains("0-torn.json is not a schedule"))
+            #expect(next.output.contains("\"rehearsal\" ("), "\(next.output)")
             #expect(look.errors.contains("experiment \"gone\" is not there"), "\(look.errors)")
             #expect(look.errors.contains("a-broken.lua was due, was started and did not begin"))
             #expect(try box.endOfDays().map(\.passed) == [true])
@@ -175,6 +228,7 @@ private struct Registration: Codable {
     var seed: UInt64
     var state: ScheduleState
     var history: [Firing]
+    var options: [String]?
 
     struct Firing: Codable {
         var due: Date

@@ -131,6 +131,55 @@ struct ScriptTestTests {
     }
 
     @Test
+    func `faults of requests find their port where the made-up machine has one`() throws {
+        try Sandbox.with { box in
+            let file = try write(
+                box,
+                """
+                local metrics = { up = 1 }
+                local function run(t, kind, machine)
+                  return t.run("half.lua", { machine = machine, metrics = metrics, params = { kind = kind } })
+                end
+                test("anywhere", function(t)
+                  for _, kind in ipairs { "http.latency", "http.error", "http.abort", "http.bandwidth", "grpc.error", "grpc.latency" } do
+                    local result = run(t, kind)
+                    t.equal(result.verdict, "held", kind)
+                    t.equal(result.faults[1].name, kind)
+                  end
+                end)
+                test("at the one that listens", function(t)
+                  local result = run(t, "http.error", { netns = { "shop" }, processes = { shop = { count = 2, port = 9090 } } })
+                  t.equal(result.verdict, "held")
+                  t.contains(result.journal[2] .. result.journal[3], '"port":9090')
+                end)
+                test("not where several or none do", function(t)
+                  local two = run(t, "http.error", { netns = { "shop" }, processes = { a = { port = 1 }, b = { port = 2 } } })
+                  t.equal(two.exit_code, 2)
+                  t.contains(two.error.message, "ports 1, 2 are listened on")
+                  t.contains(run(t, "http.error", { netns = { "shop" } }).error.message, "nobody listens")
+                end)
+                """,
+                script: """
+                    local kind = params { kind = { type = "string" } }.kind
+                    local family, name = kind:match("(%a+)%.(%a+)")
+                    experiment "found" {
+                      steady_state = { every = "1s", metrics = { up = metric.command { run = { "/bin/false" }, equals = 1 } } },
+                      run = function()
+                        inject(fault[family][name] {
+                          target = target.netns { name = "shop" },
+                          delay = name == "latency" and "100ms" or nil, rate = name == "bandwidth" and "1mbit" or nil,
+                        })
+                        wait "5s"
+                      end,
+                    }
+                    """
+            )
+            let run = try test(box, file)
+            #expect(run.code == 0, "\(run.output)\(run.errors)")
+        }
+    }
+
+    @Test
     func `what does not hold is told with its line, and with what the run says`() throws {
         try Sandbox.with { box in
             let file = try write(

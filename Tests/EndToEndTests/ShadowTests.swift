@@ -198,6 +198,30 @@ struct ShadowTests {
     }
 
     @Test
+    func `a policy is judged by the fault, not by its shadow`() throws {
+        try Sandbox.with { box in
+            let (near, _) = try box.network()
+            let script = try box.write(
+                "shadow.lua",
+                """
+                inject(fault.network.partition { target = target.netns { name = "\(near)" }, to = "10.98.0.2" })
+                wait "1s"
+                """
+            )
+            func run(_ limit: String) throws -> Moonquake.Ended {
+                try box.moonquake("run", "--shadow", script, "--limit", limit)
+            }
+            let refused = try run("forbid_faults=network.*")
+            #expect(refused.code == 2, "\(refused.errors)")
+            #expect(refused.errors.contains("the policy forbids network.*"), "\(refused.errors)")
+            #expect(!box.hasEverGranted)
+            let allowed = try run("allow_faults=network.*")
+            #expect([0, 7].contains(allowed.code), "\(allowed.errors)")
+            #expect(try report(box).faults.map(\.name) == ["shadow:network.partition"])
+        }
+    }
+
+    @Test
     func `queries of names are counted and answered`() throws {
         try Sandbox.with { box in
             let world = try NameWorld(in: box)

@@ -204,8 +204,8 @@ struct SteadyStateTests {
             for metric in report.metrics {
                 let times = metric.samples.map(\.atMs)
                 let longest = zip(times, times.dropFirst()).map { $1 - $0 }.max() ?? .infinity
-                // At most one interval late, on a machine that has other things to do.
-                #expect(longest < 2000, "\(metric.name): \(times)")
+                // One sample may be left out, on a machine that has other things to do; `make bench` allows half a second.
+                #expect(longest < 3000, "\(metric.name): \(times)")
                 #expect(metric.during.count >= 7, "\(metric.name)")
             }
             #expect(used / 6 < Self.mostOfCore)

@@ -111,6 +111,100 @@ struct TargetTests {
         }
     }
 
+    /// A process with a name of this test's own, by which a selector finds no other.
+    private func named(_ name: String, _ box: Sandbox) throws -> Program {
+        let program = try box.start(["bash", "-c", "exec -a \(name) sleep 600"])
+        #expect(eventually { Proc.commandLine(of: program.pid).hasPrefix(name) })
+        return program
+    }
+
+    private func newName() -> String {
+        "mqe-" + String(UInt32.random(in: .min ... .max), radix: 16)
+    }
+
+    @Test
+    func `targets are found and hit where the path has no tool`() throws {
+        try Sandbox.with { box in
+            let name = newName()
+            let program = try named(name, box)
+            let script = try box.write(
+                "bare.lua",
+                "inject(fault.process.pause { target = target.process { name = \"\(name)\" } })\nwait '60s'"
+            )
+            let bare = ["PATH": "/nonexistent"]
+            let runner = try box.begin("run", script, environment: bare)
+            try box.injected(1, by: runner)
+            #expect(Proc.state(of: program.pid) == "T")
+            #expect(try box.moonquake("abort", environment: bare).code == 0)
+            #expect(Proc.state(of: program.pid) == "S")
+            #expect(try runner.ended() == 3, "\(runner.errors)")
+        }
+    }
+
+    @Test
+    func `a set that grows between the plan and the injection is refused`() throws {
+        try Sandbox.with { box in
+            let name = newName()
+            let first = try named(name, box)
+            let script = try box.write(
+                "grows.lua",
+                """
+                experiment "a set that grows" {
+                  run = function()
+                    log("ready")
+                    wait "3s"
+                    inject(fault.process.pause { target = target.process { name = "\(name)" } })
+                  end,
+                }
+                """
+            )
+            let runner = try box.begin("run", script)
+            #expect(eventually { runner.errors.contains("script: ready") }, "\(runner.errors)")
+            let second = try named(name, box)
+            #expect(try runner.ended() == 2, "\(runner.errors)\(runner.output)")
+            #expect(
+                runner.output.contains(
+                    "would hit 2 of 2 matching targets, but the plan had 1: the set has grown since"
+                ),
+                "\(runner.output)"
+            )
+            #expect(try box.lastReport().faults.isEmpty)
+            #expect([first, second].allSatisfy { Proc.state(of: $0.pid) == "S" })
+        }
+    }
+
+    @Test
+    func `when what was left alone ends, the same fault hits too large a share and is ended`()
+        throws
+    {
+        try Sandbox.with { box in
+            let name = newName()
+            let programs = [try named(name, box), try named(name, box)]
+            let script = try box.write(
+                "half.lua",
+                """
+                inject(fault.process.pause { target = target.process { name = "\(name)", percent = "50%" } })
+                wait "60s"
+                """
+            )
+            let runner = try box.begin("run", script)
+            try box.injected(1, by: runner)
+            let paused = try #require(programs.first { Proc.state(of: $0.pid) == "T" })
+            let other = try #require(programs.first { $0.pid != paused.pid })
+            other.signal(SIGKILL)
+            try other.ended()
+            #expect(try runner.ended() == 3, "\(runner.errors)\(runner.output)")
+            let report = try box.lastReport()
+            #expect(report.abort?.cause == .radius && report.restoration == .restored)
+            #expect(
+                report.abort?.reason
+                    == "process.pause now hits 1 of 1 matching targets, over the declared 50%, which is 0"
+            )
+            #expect(report.radius.first?.hit == 1 && report.radius.first?.candidates == 1)
+            #expect(Proc.state(of: paused.pid) == "S")
+        }
+    }
+
     @Test
     func `an absent target is no error when the script says so`() throws {
         try Sandbox.with { box in

@@ -130,6 +130,7 @@ private final class Handover: Sendable {
 
     func taken() async -> any RunControls {
         for await controls in stream { return controls }
+        // The stream is never finished, so that only a cancelled test comes here.
         preconditionFailure("the body ended without a fault")
     }
 }

@@ -255,7 +255,125 @@ struct RunnerTests {
     }
 
     @Test
-    func `a false check deviates and a missing value is inconclusive`() async throws {
+    func `how long recovery took is measured and reported`() async throws {
+        world.say(.value(1), for: "alive")
+        let metric = SimulatedRun.metric("alive", healthy: .equals(1))
+        let world = world
+        let report = await world.runner(SimulatedRun.experiment([metric])) {
+            controls throws(BodyError) in
+            _ = try await primitive { () throws(ControlError) in
+                try await controls.inject(SimulatedRun.pause)
+            }
+            world.say(.value(0), for: "alive")
+            try await primitive { () throws(ControlError) in
+                try await controls.wait(.milliseconds(50))
+            }
+            // The system takes its time once the fault is off.
+            Task {
+                await world.awaitEvent(.reverted)
+                try await Task.sleep(for: .milliseconds(150))
+                world.say(.value(1), for: "alive")
+            }
+        }.run()
+        let took = try #require(report.recoveredAfterMs, "\(report.reasons)")
+        #expect(took > 100 && took < 2000, "\(took) ms")
+        let alive = try #require(report.metrics.first)
+        #expect(alive.after.count > 0 && alive.after.maximum == 1)
+        #expect(report.phases.contains { $0.outcome.contains("recovered after") })
+        #expect(report.verdict == .deviated, "it was not healthy while the fault was on")
+    }
+
+    @Test
+    func `who interrupts the wait for the recovery waits no longer`() async throws {
+        world.say(.value(1), for: "alive")
+        let before = world.kernel.world
+        let world = world
+        let metric = SimulatedRun.metric("alive", healthy: .equals(1))
+        let runner = world.runner(SimulatedRun.experiment([metric], recoveryMs: 600_000)) {
+            controls throws(BodyError) in
+            _ = try await primitive { () throws(ControlError) in
+                try await controls.inject(SimulatedRun.pause)
+            }
+            world.say(.value(0), for: "alive")
+        }
+        async let running = runner.run()
+        while !world.events.withLock({ $0.contains { $0.phase == .postValidation } }) {
+            await Task.yield()
+        }
+        let began = ContinuousClock.now
+        await runner.stop(.signal(2))
+        let report = await running
+        #expect(ContinuousClock.now - began < .seconds(1))
+        #expect(report.exitCode == ExitCode.interrupted.rawValue)
+        #expect(report.restoration == .restored)
+        #expect(world.kernel.world.differences(from: before) == [])
+    }
+
+    @Test
+    func `a metric that turns bad in the warm-up injects nothing`() async throws {
+        world.say(.value(0), for: "errors")
+        var experiment = SimulatedRun.experiment([
+            SimulatedRun.metric("errors", healthy: .below(1))
+        ])
+        experiment.steadyState.warmupMs = 60_000
+        let world = world
+        async let running = world.runner(experiment) { controls throws(BodyError) in
+            _ = try await primitive { () throws(ControlError) in
+                try await controls.inject(SimulatedRun.pause)
+            }
+        }.run()
+        while !world.events.withLock({ $0.contains { $0.phase == .baseline } }) {
+            await Task.yield()
+        }
+        try await Task.sleep(for: .milliseconds(50))
+        world.say(.value(7), for: "errors")
+        let report = await running
+        #expect(report.metrics.first?.before.minimum == 0, "it was well when the warm-up began")
+        #expect(report.exitCode == ExitCode.baseline.rawValue)
+        #expect(report.reasons.first?.contains("errors is 7, must be below 1") == true)
+        #expect(!world.kernel.calls.contains("signal"))
+    }
+
+    @Test
+    func `an observation is on the time line and decides nothing`() async throws {
+        world.say(.value(1), for: "alive")
+        let metric = SimulatedRun.metric("alive", healthy: .equals(1))
+        let report = await world.runner(SimulatedRun.experiment([metric])) {
+            controls throws(BodyError) in
+            _ = try await primitive { () throws(ControlError) in
+                try await controls.inject(SimulatedRun.pause)
+            }
+            await controls.observe("pages were slow")
+        }.run()
+        #expect(report.verdict == .held, "\(report.reasons)")
+        #expect(report.timeline.contains { $0.text == "pages were slow" })
+    }
+
+    @Test
+    func `a check without a value is inconclusive`() async throws {
+        world.say(.value(1), for: "alive")
+        let metrics = [
+            SimulatedRun.metric("alive", healthy: .equals(1)),
+            SimulatedRun.metric("silent", noData: .ignore),
+        ]
+        let report = await world.runner(SimulatedRun.experiment(metrics)) {
+            controls throws(BodyError) in
+            _ = try await primitive { () throws(ControlError) in
+                try await controls.inject(SimulatedRun.pause)
+            }
+            // SAFETY: a constant that parses.
+            let condition = try! Condition(parsing: "silent < 1")
+            let result = try await primitive { () throws(ControlError) in
+                try await controls.check(condition, at: nil)
+            }
+            #expect(result.held == nil)
+        }.run()
+        #expect(report.exitCode == ExitCode.inconclusive.rawValue)
+        #expect(report.reasons == ["check_metric: no data for silent < 1"])
+    }
+
+    @Test
+    func `a false check deviates`() async throws {
         world.say(.value(5), for: "errors")
         let metric = SimulatedRun.metric("errors", healthy: .below(100))
         let report = await world.runner(SimulatedRun.experiment([metric])) {

@@ -4,13 +4,16 @@ import ChaosEngine
 import ChaosFaults
 import ChaosLinux
 import ChaosModel
+import ChaosScript
 import ChaosSimulation
 import ChaosTesting
 import Synchronization
 
 /// The world of a test run.
 final class SimulatedRun: Sendable {
-    let kernel = SimulatedKernel()
+    let kernel: SimulatedKernel
+    /// The clock of the run and its agent.
+    private let time: any TimePort
     let journals: SimulatedJournals
     let channels = Mutex<[LocalAgent]>([])
     let readings = Mutex<[String: Reading]>([:])
@@ -18,8 +21,11 @@ final class SimulatedRun: Sendable {
     /// The host's policy.
     let policy = Mutex<[String: ParameterValue]>([:])
 
-    init() {
-        let kernel = kernel
+    /// Makes a world in the machine's own time, or in a made-up one.
+    init(in clock: SimulatedTime? = nil) {
+        let kernel = clock.map { SimulatedKernel(time: $0) } ?? SimulatedKernel()
+        self.kernel = kernel
+        time = clock ?? LinuxTime()
         journals = SimulatedJournals(isDead: { kernel.isDead })
         kernel.change { world in
             world.add(name: "shop")
@@ -61,10 +67,28 @@ final class SimulatedRun: Sendable {
         mode: RunMode = .run,
         body: @escaping @Sendable (any RunControls) async throws(BodyError) -> Void
     ) -> Runner {
+        runner(
+            experiment,
+            isPlain: isPlain,
+            rehearsal: rehearsal,
+            seed: seed,
+            mode: mode,
+            body: ClosureBody(body)
+        )
+    }
+
+    private func runner(
+        _ experiment: ExperimentDefinition,
+        isPlain: Bool,
+        rehearsal: Rehearsal,
+        seed: UInt64,
+        mode: RunMode = .run,
+        body: any RunBody
+    ) -> Runner {
         Runner(
             experiment: experiment,
             isPlain: isPlain,
-            body: ClosureBody(body),
+            body: body,
             rehearsal: rehearsal,
             runID: "run-1",
             seed: seed,
@@ -73,10 +97,29 @@ final class SimulatedRun: Sendable {
                 launchAgent: { () throws(AgentFailure) in self.launch() },
                 makeSource: { metric throws(DefinitionError) in SaidSource(metric.name, self) },
                 faults: .all,
-                time: LinuxTime(),
+                time: time,
                 observer: Listener(self)
             )
         )
+    }
+
+    /// A run of what a script defines.
+    func runner(of loaded: LoadedExperiment, _ rehearsal: Rehearsal, seed: UInt64) -> Runner {
+        let body = loaded.body
+        return runner(
+            loaded.definition,
+            isPlain: loaded.isPlain,
+            rehearsal: rehearsal,
+            seed: seed,
+            body: body
+        )
+    }
+
+    /// Kills the first agent, as by SIGKILL.
+    func killAgentOnce() {
+        guard let first = channels.withLock({ $0.first }), channels.withLock({ $0.count }) == 1
+        else { return }
+        first.kill()
     }
 
     private func launch() -> LocalAgent {
@@ -87,7 +130,7 @@ final class SimulatedRun: Sendable {
             loadPolicy: { () throws(DefinitionError) in
                 try Policy(self.policy.withLock { $0 }, from: "/etc/moonquake/policy.json")
             },
-            clock: LinuxTime()
+            clock: time
         )
         channels.withLock { $0.append(agent) }
         return agent

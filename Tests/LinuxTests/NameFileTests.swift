@@ -31,7 +31,7 @@ struct NameFileTests {
             if isHosts {
                 edited.give(["a.test"], [try address("9.9.9.9")], mark: Self.mark)
             } else {
-                edited.redirect(to: try address("127.83.1.1"), mark: Self.mark)
+                edited.redirect(to: [try address("127.83.1.1")], mark: Self.mark)
             }
             #expect(text(edited) != before)
             #expect(edited.has(Self.mark))
@@ -45,10 +45,16 @@ struct NameFileTests {
     @Test
     func `only the responder is asked while resolv.conf is edited`() throws {
         var edited = file("search a\nnameserver 1.1.1.1\nnameserver 2.2.2.2\n")
-        edited.redirect(to: try address("127.83.1.1"), mark: Self.mark)
+        edited.redirect(
+            to: [try address("127.83.1.1"), try address("127.84.1.1")],
+            mark: Self.mark
+        )
         let servers = edited.lines.map(\.words).filter { $0.first == "nameserver" }
-        #expect(servers == [["nameserver", "127.83.1.1"]])
+        #expect(servers == [["nameserver", "127.83.1.1"], ["nameserver", "127.84.1.1"]])
         #expect(text(edited).contains("\nsearch a\n"))
+        #expect(text(edited.plain) == "search a\nnameserver 1.1.1.1\nnameserver 2.2.2.2\n")
+        edited.restore(Self.mark)
+        #expect(text(edited) == "search a\nnameserver 1.1.1.1\nnameserver 2.2.2.2\n")
     }
 
     @Test
@@ -65,7 +71,7 @@ struct NameFileTests {
     @Test
     func `what others write meanwhile stays, also within our lines`() throws {
         var edited = file("nameserver 1.1.1.1\n")
-        edited.redirect(to: try address("127.83.1.1"), mark: Self.mark)
+        edited.redirect(to: [try address("127.83.1.1")], mark: Self.mark)
         let meanwhile = "search first\n\(text(edited))# a note\nnameserver 5.5.5.5\n"
         var later = file(meanwhile)
         later.restore(Self.mark)
@@ -84,6 +90,49 @@ struct NameFileTests {
             #expect(edited.has(marks[1 - first]) && !edited.has(marks[first]))
             edited.restore(marks[1 - first])
             #expect(text(edited) == before)
+        }
+    }
+
+    @Test(arguments: [NameMethod.resolvConf, .hosts])
+    func `of three edits of the same lines each holds until it ends, in any order`(
+        _ method: NameMethod
+    ) throws {
+        let before = "1.1.1.1 a.test\nnameserver 1.1.1.1 # by hand\nnameserver 2.2.2.2\n"
+        let place = NamePlace(namespace: NetworkNamespace(path: "", inode: 1))
+        let resolver = SocketEnd(try address("1.1.1.1"), port: 53)
+        let faults = try (1...3).map { number in
+            NameFault(
+                name: "moonquake_a\(number)",
+                place: place,
+                method: method,
+                rule: NameRule(
+                    names: [.one("a.test")],
+                    action: .spoof([try address("8.8.8.\(number)")], ttlSeconds: 0)
+                ),
+                resolvers: [resolver],
+                listener: try address("127.83.1.\(number)")
+            )
+        }
+        func active(_ file: NameFile) -> [String] {
+            let key = method == .hosts ? "a.test" : "nameserver"
+            return file.lines.map(\.words).filter { $0.contains { $0 == key } }
+                .compactMap { words in words.first { $0 != key } }.map(String.init)
+        }
+        func given(_ number: Int) -> String {
+            (method == .hosts ? "8.8.8." : "127.83.1.") + "\(number)"
+        }
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            var edited = file(before)
+            var left = faults
+            for fault in faults { edited.apply(fault) }
+            for index in order {
+                #expect(active(edited) == [given((faults.firstIndex { $0 == left.last } ?? 0) + 1)])
+                #expect(text(edited.plain) == before)
+                let place = try #require(left.firstIndex(of: faults[index]))
+                edited.restore(faults[index], before: Array(left[(place + 1)...]))
+                left.remove(at: place)
+            }
+            #expect(text(edited) == before, "\(order)")
         }
     }
 }

@@ -52,4 +52,16 @@ final class AcceptedSocket: Sendable {
     var number: Int32 { descriptor.number }
 
     init(_ number: Int32) { descriptor = Descriptor(number) }
+
+    /// Where it was meant to go, when it was redirected (SO_ORIGINAL_DST, the same number in both families).
+    var originalDestination: SocketEnd? {
+        for level in [IPPROTO_IP, IPPROTO_IPV6].map({ Int32($0) }) {
+            var storage = sockaddr_storage()
+            var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+            if getsockopt(number, level, 80, &storage, &length) == 0 {
+                return TestSocket.end(of: storage)
+            }
+        }
+        return nil
+    }
 }

@@ -43,13 +43,15 @@ struct RedirectTests {
         #expect(answered.from == SocketEnd(try #require(NetworkAddress(far)), port: resolver.port))
         #expect(resolver.receive() == nil)
         #expect(try redirects.count("moonquake_r", in: network.near)?.flows == 1)
-        let original = try LinuxNamespaces.within(network.near) { () throws(KernelError) in
-            try OriginalDestination()
+        let tracking = try LinuxNamespaces.within(network.near) { () throws(KernelError) in
+            try ConnectionTracking()
         }
         let end = SocketEnd(try #require(NetworkAddress(loopback)), port: listener.port)
-        #expect(try original.ofDatagram(from: asked.from, to: end) == answered.from)
+        #expect(
+            try tracking.originalDestination(ofDatagramFrom: asked.from, to: end) == answered.from
+        )
         let stranger = SocketEnd(asked.from.address, port: 9)
-        #expect(try original.ofDatagram(from: stranger, to: end) == nil)
+        #expect(try tracking.originalDestination(ofDatagramFrom: stranger, to: end) == nil)
     }
 
     @Test(arguments: families)
@@ -63,11 +65,10 @@ struct RedirectTests {
         try redirects.add(plan(.tcp, from: server.port, to: listener.port), in: network.near)
         #expect(client.connects(to: server, at: far))
         let connection = try #require(listener.accept())
-        let meant = OriginalDestination.ofConnection(
-            connection.number,
-            isIPv6: far.contains(":")
+        #expect(
+            connection.originalDestination
+                == SocketEnd(try #require(NetworkAddress(far)), port: server.port)
         )
-        #expect(meant == SocketEnd(try #require(NetworkAddress(far)), port: server.port))
         #expect(server.accept(within: .milliseconds(50)) == nil)
     }
 
@@ -106,6 +107,24 @@ struct RedirectTests {
         #expect(try redirects.count("moonquake_r", in: network.near) == nil)
     }
 
+    /// Each plan has a listener of its own, as each fault of a run has, and the client the same port throughout.
+    @Test(arguments: families)
+    func `a socket that keeps its port comes to the listener of the next plan`(
+        far: String,
+        loopback: String
+    ) throws {
+        let resolver = try TestSocket(.udp, far, in: network.far)
+        let client = try TestSocket(.udp, far.contains(":") ? "::" : "0.0.0.0", in: network.near)
+        for round in UInt8(0)..<3 {
+            let listener = try TestSocket(.udp, loopback, in: network.near)
+            let plan = plan(.udp, from: resolver.port, to: listener.port)
+            try redirects.add(plan, in: network.near)
+            #expect(client.send([round], to: resolver.port, at: far))
+            #expect(listener.receiveFrom()?.bytes == [round], "round \(round)")
+            try redirects.remove(plan.name, in: network.near)
+        }
+    }
+
     @Test
     func `a drained plan lets go of what is new and keeps what has come`() throws {
         let server = try TestSocket(.tcp, "10.9.0.2", listens: true, in: network.far)
@@ -137,6 +156,24 @@ struct RedirectTests {
         let new = try TestSocket(.tcp, "0.0.0.0", in: network.near)
         #expect(new.connects(to: server, at: "10.9.0.2"))
         #expect(server.accept() != nil)
+        try redirects.remove(plan.name, in: network.near)
+    }
+
+    @Test
+    func `a drained plan of streams alone keeps those that are open`() throws {
+        let server = try TestSocket(.tcp, "10.9.0.2", listens: true, in: network.far)
+        let streams = try TestSocket(.tcp, "127.0.0.1", listens: true, in: network.near)
+        let open = try TestSocket(.tcp, "0.0.0.0", in: network.near)
+        let plan = RedirectPlan(
+            name: "moonquake_r",
+            redirects: [Redirect(.tcp, ports: [server.port], to: streams.port)]
+        )
+        try redirects.add(plan, in: network.near)
+        #expect(open.connects(to: server, at: "10.9.0.2"))
+        let connection = try #require(streams.accept())
+        try redirects.drain(plan, in: network.near)
+        #expect(send(connection.number, "x", 1, 0) == 1)
+        #expect(Poll.firstReadable([open.descriptor.number], within: .seconds(5)) != nil)
         try redirects.remove(plan.name, in: network.near)
     }
 
@@ -186,8 +223,10 @@ struct RedirectTests {
         let client = try TestSocket(.tcp, "0.0.0.0", in: network.near)
         #expect(client.connects(to: server, at: "10.9.0.2"))
         let connection = try #require(listener.accept())
-        let meant = OriginalDestination.ofConnection(connection.number, isIPv6: false)
-        #expect(meant == SocketEnd(try #require(NetworkAddress("10.9.0.2")), port: server.port))
+        #expect(
+            connection.originalDestination
+                == SocketEnd(try #require(NetworkAddress("10.9.0.2")), port: server.port)
+        )
     }
 
     @Test

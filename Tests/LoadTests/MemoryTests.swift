@@ -135,6 +135,39 @@ struct `Memory load` {
     }
 
     @Test
+    func `a slow ramp looks after the host between its pieces too`() async throws {
+        let floor = try await settledMemory() - (200 << 20)
+        guard floor > 64 << 20 else { return print("SKIPPED: needs 264 MiB of memory") }
+        // A piece of 1 MiB every ten seconds.
+        let options: [String: ParameterValue] = [
+            "use": "60MiB", "ramp": "600s", "keep_free": .string("\(floor)B"),
+        ]
+        try await bench.with("memory.pressure", options) { held in
+            #expect(try await held.effect().seen.contains("still filling"))
+            let hasStopped = try await crowdingHost {
+                try await held.effect().seen.contains("stopped filling: the host has")
+            }
+            let seen = try await held.effect().seen
+            #expect(hasStopped, "\(seen)")
+        }
+    }
+
+    @Test
+    func `a worker that the kernel kills later has ended early, with the reason and the time`()
+        async throws
+    {
+        let process = try limited(48)
+        let options: [String: ParameterValue] = ["use": "96MiB", "ramp": "500ms"]
+        try await bench.with("memory.pressure", on: process.target, options) { held in
+            let text = try #require(await held.type.endedEarly(held.plan.undo, bench.kernel))
+            let words = "was killed by the kernel, which had no memory left at 20"
+            #expect(text.contains(words), "\(text)")
+            #expect(try await held.effect().seen == "ended early: \(text)")
+        }
+        #expect(try LinuxProcesses().isThere(process.process))
+    }
+
+    @Test
     func `out of memory: fail says so, respawn goes on, ignore is content`() async throws {
         let process = try limited(48)
         let options: [String: ParameterValue] = ["use": "96MiB"]
@@ -175,6 +208,30 @@ struct `Memory load` {
         return before
     }
 
+    /// Takes memory of the host beside the fault, piece by piece, until something holds of the fault: whether it did.
+    ///
+    /// More than the test left to the host, since others may give some back meanwhile; freed before this returns.
+    private func crowdingHost(until holds: () async throws -> Bool) async throws -> Bool {
+        let size = 200 << 20
+        var pieces: [UnsafeMutableRawPointer] = []
+        defer { for piece in pieces { munmap(piece, size) } }
+        while pieces.count < 12 {
+            let mapped = mmap(
+                nil,
+                size,
+                PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS,
+                -1,
+                0
+            )
+            let piece = try #require(mapped)
+            clinux_fill_random(piece, size, 1)
+            pieces.append(piece)
+            if try await eventually(within: pieces.count < 3 ? 0.2 : 1, holds) { return true }
+        }
+        return false
+    }
+
     @Test
     func `memory is given back before the host has none, and that is said`() async throws {
         let before = try await settledMemory()
@@ -184,26 +241,8 @@ struct `Memory load` {
             "use": "400MiB", "keep_free": .string("\(floor)B"),
         ]
         try await bench.with("memory.pressure", options) { held in
-            // More than there is, and more again where others gave some back meanwhile.
-            let size = 200 << 20
-            var others: [UnsafeMutableRawPointer] = []
-            defer { for memory in others { munmap(memory, size) } }
-            var isBack = false
-            while !isBack, others.count < 12 {
-                let other = mmap(
-                    nil,
-                    size,
-                    PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS,
-                    -1,
-                    0
-                )
-                let memory = try #require(other)
-                clinux_fill_random(memory, size, 1)
-                others.append(memory)
-                isBack = try await eventually(within: others.count < 3 ? 0.1 : 1) {
-                    try await held.effect().seen.contains("gave back")
-                }
+            let isBack = try await crowdingHost {
+                try await held.effect().seen.contains("gave back")
             }
             let effect = try await held.effect()
             print(effect.seen)

@@ -115,7 +115,8 @@ struct `Processor load` {
         let first: [String: ParameterValue] = ["cores": .list([.number(Double(last))])]
         let meter = ProcessorMeter(processors: [last], group: nil)
         try await bench.with("cpu.stress", first.merging(["load": "30%"]) { $1 }) { base in
-            let quiet = try await measure(meter, of: 1, for: 1)
+            var quiet = 100.0
+            for _ in 0..<10 where quiet >= 36 { quiet = try await measure(meter, of: 1, for: 1) }
             guard quiet < 36 else {
                 return print("SKIPPED: others use processor \(last) too, in all \(quiet) %")
             }

@@ -51,7 +51,8 @@ struct `Sets of options` {
 
     @Test(
         arguments: [
-            (["delay": 250], "delay needs a unit: write \"250s\", got the bare number 250"),
+            (["delay": 250], "delay needs a unit: write \"250ms\", got the bare number 250"),
+            (["delay": 25], "delay needs a unit: write \"25s\", got the bare number 25"),
             (["delay": "250"], "delay must be a duration such as \"250ms\" or \"2m\", got \"250\""),
             (["delay": "2m"], "delay must be between 0s and 1m, got \"2m\""),
             (["delay": "-1s"], "delay must be between 0s and 1m, got \"-1s\""),

@@ -28,6 +28,22 @@ struct `Policies` {
         #expect(policy.sentences.count == 9)
     }
 
+    @Test
+    func `what is said of a fault holds for its shadow`() throws {
+        let forbidding = try Policy.parse(flag: "forbid_faults=network.l*")
+        #expect(
+            forbidding.refusal(ofFault: "shadow:network.loss")
+                == "the policy forbids network.l* (--limit forbid_faults)"
+        )
+        #expect(forbidding.refusal(ofFault: "shadow:network.partition") == nil)
+        let allowing = try Policy.parse(flag: "allow_faults=network.*")
+        #expect(allowing.refusal(ofFault: "shadow:network.loss") == nil)
+        #expect(
+            allowing.refusal(ofFault: "shadow:dns.error")
+                == "the policy allows only network.* (--limit allow_faults)"
+        )
+    }
+
     static let wrong: [(String, String)] = [
         ("{ \"max_target\": 3 }", "unknown option \"max_target\"; did you mean \"max_targets\"?"),
         (

@@ -46,6 +46,27 @@ struct ClockTests {
         return values.count == 8 && values.prefix(6).allSatisfy { abs($0 - now - seconds) <= 2 }
     }
 
+    /// One that the program loads later, of its own, may be newer than the one that was brought along.
+    @Test
+    func `a wrapped program has no library more than its own but ours`() throws {
+        func libraries(_ victim: Victim) -> Set<String> {
+            let lines = text("/proc/\(victim.pid)/maps").split(separator: "\n")
+            let paths = lines.compactMap { $0.split(separator: " ").last }
+            return Set(paths.filter { $0.contains(".so") }.map(String.init))
+        }
+        let plain = try Victim(["/bin/sleep", "60"])
+        let wrapped = try Victim([Self.program, "wrap", "--", "/bin/sleep", "60"])
+        func more() -> Set<String> { libraries(wrapped).subtracting(libraries(plain)) }
+        let isLoaded = eventually {
+            !libraries(plain).isEmpty && libraries(wrapped).isSuperset(of: libraries(plain))
+                && more().contains { $0.hasSuffix("/libmoonquake-clock.so") }
+        }
+        #expect(isLoaded)
+        // What else there might be would come in a moment.
+        usleep(100_000)
+        #expect(more().count == 1, "\(more())")
+    }
+
     @Test(arguments: [("5m", 300), ("-1h", -3600), ("400d", 34_560_000)])
     func `every way to read the wall clock is shifted, true time outside is not, and it ends`(
         _ offset: String,

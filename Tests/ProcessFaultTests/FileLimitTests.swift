@@ -66,6 +66,35 @@ struct FileLimitTests {
     }
 
     @Test
+    func `what is open for moments only leaves no room for the next`() async throws {
+        let folder = TestFolder()
+        let victim = try Victim([
+            "/usr/bin/python3", "-c",
+            """
+            import os, sys, time
+            open(sys.argv[1] + "/ready", "w").close()
+            while True:
+                try: held = [os.open("/dev/null", os.O_RDONLY) for _ in range(3)]
+                except OSError: held = []
+                time.sleep(0.001)
+                for number in held: os.close(number)
+                time.sleep(0.004)
+            """,
+            folder.path,
+        ])
+        #expect(eventually { access("\(folder.path)/ready", F_OK) == 0 })
+        for _ in 0..<10 {
+            let trial = try await FaultTrial("fd.exhaust", [:], on: victim.identity)
+            try await trial.inject()
+            // What it had open by chance it gives back, and cannot open again.
+            usleep(50_000)
+            let left = try await trial.effect().figures.first { $0.name == "left" }?.value
+            #expect(left == 0)
+            try await trial.revert()
+        }
+    }
+
+    @Test
     func `a share leaves the rest of the limit`() async throws {
         let folder = TestFolder()
         let victim = try Self.victim(folder)

@@ -63,6 +63,27 @@ struct TaskTests {
     }
 
     @Test
+    func `places that the target gives up are taken too, and counted as no refusal`() async throws {
+        let group = try TestGroup(.pids)
+        try group.write("30", to: "pids.max")
+        let victim = try group.start("sleep 60")
+        let passing = try group.start("sleep 60")
+        let trial = try await FaultTrial("pid.exhaust", [:], on: victim.identity)
+        let before = try LinuxControlGroups().refusedTasks(of: group.group)
+        #expect(tasks(try await trial.inject(), "own_tasks") == 28)
+        _ = try LinuxProcesses().signal(passing.identity, SIGKILL)
+        for _ in 0..<200 where tasks(try await trial.effect(), "own_tasks") < 29 {
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        #expect(tasks(try await trial.effect(), "own_tasks") == 29)
+        #expect(try LinuxControlGroups().tasks(of: group.group) == 30)
+        #expect(try LinuxControlGroups().refusedTasks(of: group.group) == before)
+        try await trial.revert()
+        #expect(try eventually { try LinuxControlGroups().tasks(of: group.group) == 1 })
+        withExtendedLifetime(victim) {}
+    }
+
+    @Test
     func `a share leaves the rest, and groups without a limit or with no room are refused`()
         async throws
     {

@@ -1,6 +1,7 @@
 // Malformed messages without end: nothing crashes, nothing is kept.
 
 import ChaosModel
+import ChaosSimulation
 import Foundation
 import NIOCore
 import Testing
@@ -39,23 +40,39 @@ struct FuzzTests {
         ],
     ]
 
-    /// A message with some bytes changed, taken out, put in or doubled.
+    /// A message with some bytes changed, taken out, put in or doubled; most often behind the preface of HTTP/2, without
+    /// which no frame is read.
     private static func broken(_ message: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
-        var bytes = message
-        for _ in 0..<Int.random(in: 1...6, using: &random) where !bytes.isEmpty {
-            let at = Int.random(in: 0..<bytes.count, using: &random)
-            switch Int.random(in: 0..<6, using: &random) {
-            case 0: bytes[at] = UInt8.random(in: 0...255, using: &random)
-            case 1: bytes.remove(at: at)
-            case 2: bytes.insert(UInt8.random(in: 0...255, using: &random), at: at)
-            case 3: bytes.insert(contentsOf: [13, 10], at: at)
-            case 4: bytes.removeLast(bytes.count - at)
-            default:
-                let end = Int.random(in: at..<bytes.count, using: &random)
-                bytes.insert(contentsOf: bytes[at...end], at: at)
-            }
+        let start = Opening.preface
+        guard !message.starts(with: start) || Int.random(in: 0..<8, using: &random) == 0 else {
+            return start + broken(frames: Array(message.dropFirst(start.count)), &random)
         }
-        return bytes
+        return random.broken(message)
+    }
+
+    /// Frames in another order, some of them twice, with other types, flags, streams and lengths, or with other bytes.
+    private static func broken(frames bytes: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
+        var frames: [[UInt8]] = []
+        var rest = bytes[...]
+        while rest.count >= 9 {
+            let size = 9 + rest.prefix(3).reduce(0) { $0 << 8 | Int($1) }
+            frames.append(Array(rest.prefix(size)))
+            rest = rest.dropFirst(size)
+        }
+        for _ in 0..<Int.random(in: 0...4, using: &random) where !frames.isEmpty {
+            let at = Int.random(in: 0..<frames.count, using: &random)
+            switch Int.random(in: 0..<6, using: &random) {
+            case 0: frames.append(frames[at])
+            case 1: frames.swapAt(at, frames.count - 1)
+            case 2: frames[at][3] = .random(in: 0...10, using: &random)
+            case 3: frames[at][4] = .random(in: 0...255, using: &random)
+            case 4: frames[at][8] = .random(in: 0...5, using: &random)
+            default: frames[at] = random.broken(frames[at])
+            }
+            // Nothing is left of a frame that was cut to its beginning.
+            if frames[at].count < 9 { frames.remove(at: at) }
+        }
+        return frames.flatMap(\.self)
     }
 
     /// What stands for a socket: it takes everything.
@@ -90,7 +107,7 @@ struct FuzzTests {
         }
         if isUp, !server.isClosed {
             let answer = Self.answers[Int.random(in: 0..<Self.answers.count, using: &random)]
-            relay.received(ByteBuffer(bytes: Self.broken(answer, &random)), from: .server)
+            relay.received(ByteBuffer(bytes: random.broken(answer)), from: .server)
         }
         relay.ended(.client)
         if Bool.random(using: &random) { relay.broke(.client) } else { relay.ended(.server) }
@@ -102,7 +119,7 @@ struct FuzzTests {
         var now = NIODeadline.uptimeNanoseconds(1)
         let host = RelayHost(
             counters: ProxyCounters(),
-            upstream: .original,
+            upstream: .original(nil),
             mark: nil,
             set: SocketSet(-1),
             timers: Timers { now }

@@ -243,6 +243,10 @@ struct HTTP2Tests {
         defer { try? FileManager.default.removeItem(at: folder) }
         try Data(repeating: 65, count: 5_000_000).write(to: folder.appending(path: "big"))
         try Data("ok".utf8).write(to: folder.appending(path: "small"))
+        // Without blocks: it takes no room.
+        let huge = open(folder.appending(path: "huge").path(), O_CREAT | O_WRONLY, 0o600)
+        ftruncate(huge, 1 << 30)
+        close(huge)
         let port = try ScriptedUpstream.closedPort()
         let server = try Peer([
             "/usr/sbin/nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", folder.path(), "\(port)",
@@ -290,6 +294,64 @@ struct HTTP2Tests {
             #expect(small.hasSuffix("sorry503 2"))
             let big = try await Peer.run(Self.curl + ["-o", "/dev/null", base + "big"])
             #expect(big == "200 2")
+        }
+    }
+
+    @Test
+    func `what a delay keeps back of a stream goes on when it ends`() async throws {
+        try await with([.all(.latency(delayMs: 60_000, jitterMs: 0))]) { proxy in
+            async let answer = Peer.run(Self.curl + ["http://127.0.0.1:\(proxy.port)/small"])
+            while proxy.proxy.count("r")?.hit == 0 { await Task.yield() }
+            try await Task.sleep(for: .milliseconds(100))
+            proxy.proxy.remove("r")
+            #expect(try await answer == "ok200 2")
+        }
+    }
+
+    @Test(arguments: [
+        (RequestMatch(methods: ["GET"], path: "/sm*", host: "127.*"), true),
+        (RequestMatch(headers: ["x-user": "b*b"]), true),
+        (RequestMatch(clients: [NetworkAddress("127.0.0.0/8")].compactMap(\.self)), true),
+        (RequestMatch(methods: ["POST"]), false), (RequestMatch(path: "/sma"), false),
+        (RequestMatch(host: "localhost"), false), (RequestMatch(headers: ["x-user": "b"]), false),
+        (RequestMatch(clients: [NetworkAddress("10.0.0.0/8")].compactMap(\.self)), false),
+        (RequestMatch(grpcOnly: true), false),
+    ])
+    func `a match is by method, path, host, header and client`(match: RequestMatch, hits: Bool)
+        async throws
+    {
+        let rule = RequestRule(
+            name: "r",
+            match: match,
+            action: .error(status: 500, headers: [:], body: "")
+        )
+        try await with([rule]) { proxy in
+            let url = "http://127.0.0.1:\(proxy.port)/small?q"
+            let answer = try await Peer.run(Self.curl + ["-H", "X-User: bob", url])
+            #expect(answer == (hits ? "500 2" : "ok200 2"))
+        }
+    }
+
+    @Test
+    func `a gigabyte passes in constant memory`() async throws {
+        try await with { proxy in
+            let size = 1 << 30
+            let before = residentBytes()
+            async let length = Peer.run(
+                Self.curl + [
+                    "-m", "100", "-o", "/dev/null", "-w", "%{size_download}",
+                    "http://127.0.0.1:\(proxy.port)/huge",
+                ]
+            )
+            var grown = 0
+            while proxy.proxy.openConnections == 0 { await Task.yield() }
+            while proxy.proxy.openConnections > 0 {
+                grown = max(grown, residentBytes() - before)
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            #expect(try await length == "\(size)")
+            print("a gigabyte of HTTP/2: \(grown >> 20) MiB more")
+            #expect(grown < 48 << 20)
         }
     }
 

@@ -246,4 +246,40 @@ struct HTTP1Tests {
             #expect(grown < 48 << 20, "grew by \(grown >> 20) MiB")
         }
     }
+
+    @Test
+    func `a gigabyte that is sent passes in constant memory, and waits for a slow reader`()
+        async throws
+    {
+        let size = 1 << 30
+        let upstream = try ScriptedUpstream { wire in
+            let head = try wire.read(to: "\r\n\r\n")
+            guard head.hasPrefix("PUT") else { return }
+            Thread.sleep(forTimeInterval: 0.3)
+            var count = 0
+            while count < size {
+                let part = try wire.some().count
+                guard part > 0 else { return }
+                count += part
+            }
+            try wire.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        }
+        try await ProxyUnderTest.with(upstream: upstream.port) { proxy in
+            let port = proxy.port
+            let before = residentBytes()
+            let (body, grown) = try await blocking {
+                let wire = try Wire(to: port)
+                try wire.write("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: \(size)\r\n\r\n")
+                let block = [UInt8](repeating: 65, count: 1 << 20)
+                var grown = 0
+                for _ in 0..<1024 {
+                    try wire.write(block)
+                    grown = max(grown, residentBytes() - before)
+                }
+                return (try wire.response().body, grown)
+            }
+            #expect(body == "ok")
+            #expect(grown < 48 << 20, "grew by \(grown >> 20) MiB")
+        }
+    }
 }

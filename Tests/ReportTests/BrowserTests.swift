@@ -62,6 +62,15 @@ struct `The page in a browser` {
             }
             #expect(document.contains("first violation 0:09.5"))
             #expect(document.contains("<svg class=\"timeline\""))
+            // Asked against measured, statistics in words, and the restoration with what was measured.
+            for text in [
+                "delay \"250ms\"", "mean delay 250.4ms", "Cliff's delta 1 (large)",
+                "p95 before → during: +272ms (95 %: +261ms to +284ms), differs, p &lt; 0.0001",
+                "too few samples", "Everything that was changed was measured to be as it was.",
+                "reverted in 800us: runs again: state R in /proc",
+            ] {
+                #expect(document.contains(text), "\(text)")
+            }
             #expect(!document.contains("<title>owned"))
             #expect(!document.contains("<script"))
             let console = said.split(separator: "\n").filter { $0.contains(":CONSOLE") }

@@ -52,6 +52,7 @@ enum SampleReport {
         ]
         report.worstAbortLagMs = 2200
         report.recoveredAfterMs = 2400
+        report.statistics = statistics(name)
         report.timeline = timeline(name)
         report.proof = RunReport.Proof(reverts: ["\(name) is gone"], leaked: [])
         report.error = RunReport.ErrorReport(message: name, traceback: name)
@@ -118,6 +119,21 @@ enum SampleReport {
         metric.during = summary(20, 0.002)
         metric.after = summary(13, 0)
         return metric
+    }
+
+    private static func statistics(_ name: String) -> [RunReport.Comparison] {
+        var differs = RunReport.Comparison(kind: .beforeDuring, metric: "p95", unit: .seconds)
+        (differs.firstCount, differs.secondCount, differs.result) = (15, 18, .differs)
+        (differs.u, differs.pValue, differs.method) = (270, 0.0000012, "asymptotic")
+        (differs.shift, differs.shiftLow, differs.shiftHigh) = (0.272, 0.261, 0.284)
+        differs.cliffsDelta = 1
+        let few = RunReport.Comparison(
+            kind: .controlDuring,
+            metric: name,
+            control: name,
+            unit: .share
+        )
+        return [differs, few]
     }
 
     private static func summary(_ count: Int, _ value: Double) -> RunReport.Summary {

@@ -110,9 +110,9 @@ final class Peer {
     }
 
     /// Takes one connection.
-    func accept() -> Peer? {
+    func accept(milliseconds: Int32 = 5000) -> Peer? {
         var set = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        guard poll(&set, 1, 5000) == 1 else { return nil }
+        guard poll(&set, 1, milliseconds) == 1 else { return nil }
         let number = Glibc.accept(descriptor, nil, nil)
         return number < 0 ? nil : Peer(number)
     }

@@ -150,6 +150,26 @@ struct StationTests {
     }
 
     @Test
+    func `over TCP too what a delay keeps back goes on at once when its rule goes`() async throws {
+        let station = try await TestStation()
+        station.add(.delay(delayMs: 60_000, jitterMs: 0))
+        let client = try station.stream()
+        let query = framed(QueryBytes(id: 3).bytes)
+        #expect(client.send(query))
+        // Held back, it waits, although it is not on its way.
+        while station.responder.waiting(in: station.number) == 0 { usleep(1_000) }
+        #expect(station.resolverStreams.accept(milliseconds: 100) == nil)
+        #expect(station.responder.remove(lease: "one", from: station.number))
+        let upstream = try #require(station.resolverStreams.accept())
+        #expect(upstream.receive() == query)
+        #expect(station.responder.waiting(in: station.number) == 1)
+        #expect(upstream.send(query))
+        #expect(client.receive() == query)
+        #expect(station.responder.waiting(in: station.number) == 0)
+        await station.responder.close(station.number)
+    }
+
+    @Test
     func `100,000 broken datagrams and streams leave it serving, in bounded memory`() async throws {
         let station = try await TestStation()
         station.add(.error(.servfail), names: [.below("test")])

@@ -207,6 +207,54 @@ struct `A GameDay in Lua` {
 
     @Test(arguments: [
         (
+            "webhook 'hooks.example.org'",
+            "url must begin with https:// or http://, got \"hooks.example.org\""
+        ),
+        (
+            "webhook { url = 'https://x/\\n' }",
+            "url must be 1 to 4096 bytes without control characters"
+        ),
+        (
+            "email { to = 'a@b', via = 'mail.example.org' }",
+            "via must begin with smtps:// or smtp://"
+        ),
+        (
+            "email { to = 'a@b\\r\\nRCPT TO:<c@d>', via = 'smtps://m' }",
+            "to must be 1 to 4096 bytes without"
+        ),
+        (
+            "email { to = 'a@b', via = 'smtps://m', user = 'u' }",
+            "user and password go together: give both or none"
+        ),
+        ("command { run = {} }", "run "),
+    ])
+    func `wrong notifiers are refused in words`(_ notifier: String, _ text: String) async {
+        let found = await refusal(
+            "gameday \"x\" { experiments = { 'a' }, notify = { notify.\(notifier) } }"
+        )
+        let name = notifier.prefix { $0.isLetter }
+        #expect(found.hasPrefix("notify.\(name): \(text)"), "\(found)")
+    }
+
+    @Test
+    func `an email needs no more than who gets it and by which way`() async throws {
+        let day = try await load(
+            """
+            gameday "x" {
+              experiments = { "a" }, notify = notify.email { to = "sre@example.org", via = "smtps://mail.example.org" },
+            }
+            """
+        )
+        let email = Notifier.Email(
+            to: ["sre@example.org"],
+            from: "moonquake@localhost",
+            via: "smtps://mail.example.org"
+        )
+        #expect(day.definition.notifiers == [.email(email)])
+    }
+
+    @Test(arguments: [
+        (
             "",
             "experiments must be a list: write experiments = { \"slow-database\", catalog \"kill-one@3\" }, got nothing"
         ),

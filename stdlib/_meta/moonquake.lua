@@ -719,7 +719,7 @@ function fault.fd.exhaust(options) end
 
 ---@class moonquake.fault.pid.exhaust
 ---@field target moonquake.Target What to hit: target.process, target.container, target.systemd.
----@field share? string How full the limit is made: at 95%, the last 5% of the limit can still be used. Default: "100%".
+---@field share? string How full the limit is made: at 95%, the last 5% of the limit can still be used; at 100%, places that the target gives up are taken as well. Default: "100%".
 ---@field scope? "cgroup"|"user" Which limit: "cgroup" (pids.max of the target's group) or "user" (its RLIMIT_NPROC). Default: "cgroup".
 ---@field duration? string Revert by itself after this time; without it, at rollback or at the end of the run.
 
@@ -894,7 +894,7 @@ function notify.command(options) end
 ---@field zone? string The time zone, by its IANA name. Default: "UTC".
 ---@field only_between? string It never fires outside this time of day; "22:00-02:00" goes over midnight.
 ---@field days? "sunday"|"monday"|"tuesday"|"wednesday"|"thursday"|"friday"|"saturday"|("sunday"|"monday"|"tuesday"|"wednesday"|"thursday"|"friday"|"saturday")[] It never fires on other days of the week; after midnight a window belongs to the day it began on.
----@field jitter? string Start up to this much later, by chance: a span, or a share of the time between two runs. Default: "0s".
+---@field jitter? string Start up to this much later, by chance, but within window and days: a span, or a share of the time between two runs. Default: "0s".
 ---@field overlap? "skip"|"wait" When the run before still goes on: skip this one and record that, or wait for its end. Default: "skip".
 ---@field missed? "one"|"none" When runs were due and nothing was there to start them: make up for them with one, or with none. Default: "one".
 

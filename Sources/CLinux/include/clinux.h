@@ -65,6 +65,9 @@ const char *clinux_lookup_problem(int problem);
 /// Has the kernel kill this process when the thread that started it ends; 0 or errno.
 int clinux_die_with_parent(void);
 
+/// Lets this process open as many files as its hard limit allows; 0 or errno.
+int clinux_lift_file_limit(void);
+
 /// Begins to trace a thread without stopping it, as the calling thread; 0 or errno.
 int clinux_trace_seize(pid_t thread);
 
@@ -100,9 +103,14 @@ struct clinux_tasks {
     gid_t group;
     /// How many, the first included.
     int count;
+    /// The limit, where each place that becomes free later is taken too; 0 for no more than `count`.
+    int limit;
+    /// The pids.current that the limit is of; NULL where only trying tells.
+    const char *current;
 };
 
 /// Starts a child of this thread with so many sleeping tasks, or as many as the kernel allows; 0 or errno.
+/// No event tells of a place that becomes free: where it is to be taken, the child looks 50 times a second.
 ///
 /// It ends when the calling thread ends, and when the other end of `lifeline` closes.
 int clinux_occupy(const struct clinux_tasks *tasks, pid_t *pid, int *lifeline, int *count);
@@ -184,6 +192,9 @@ struct nft_ctx *clinux_nft_open(void);
 
 /// Runs commands as one transaction; 0 or not. The texts belong to the context until its next use.
 int clinux_nft_run(struct nft_ctx *context, const char *commands, const char **output, const char **error);
+
+/// Has lists show rules without counters and what else changes by itself.
+void clinux_nft_leave_counters_out(struct nft_ctx *context);
 
 /// Closes a context: the kernel removes the tables that its socket owns.
 void clinux_nft_close(struct nft_ctx *context);

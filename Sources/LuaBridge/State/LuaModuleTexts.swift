@@ -51,7 +51,7 @@ public struct LuaModuleTexts: Sendable, Hashable {
             else { continue }
             // One that cannot be read is told by `require`, if it comes to that.
             let path = LuaModules.join(folder, file)
-            guard let bytes = try? LuaModules.bytes(of: path, atMost: mostBytes) else { continue }
+            guard let bytes = try? BoundedFile.bytes(of: path, atMost: mostBytes) else { continue }
             files[file] = bytes
             guard files.count <= Self.mostFiles else {
                 throw LuaNameError("require: a script names \(Self.mostFiles) modules at most")

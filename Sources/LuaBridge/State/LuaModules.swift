@@ -55,39 +55,21 @@ struct LuaModules: Sendable {
 
     /// The text of a file; a first line that begins with # is left out.
     func read(_ path: String) throws -> String {
-        Self.text(of: try Self.bytes(of: path, atMost: mostBytes))
-    }
-
-    /// The bytes of a file.
-    static func bytes(of path: String, atMost mostBytes: Int) throws -> [UInt8] {
-        guard let file = fopen(path, "rb") else {
-            throw LuaNameError("cannot read \(path): \(lastError)")
+        do throws(BoundedFile.Problem) {
+            return Self.text(of: try BoundedFile.bytes(of: path, atMost: mostBytes))
+        } catch {
+            switch error {
+            case .unreadable(let reason): throw LuaNameError("cannot read \(path): \(reason)")
+            case .tooLarge:
+                throw LuaNameError("cannot read \(path): it is larger than \(mostBytes) bytes")
+            }
         }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while bytes.count <= mostBytes {
-            let count = fread(&buffer, 1, buffer.count, file)
-            guard count > 0 else { break }
-            bytes += buffer[..<count]
-        }
-        guard ferror(file) == 0 else {
-            throw LuaNameError("cannot read \(path): \(lastError)")
-        }
-        guard bytes.count <= mostBytes else {
-            throw LuaNameError("cannot read \(path): it is larger than \(mostBytes) bytes")
-        }
-        return bytes
     }
 
     private static func text(of bytes: [UInt8]) -> String {
         let isShebang = bytes.first == UInt8(ascii: "#")
         let code = isShebang ? bytes.drop { $0 != UInt8(ascii: "\n") } : bytes[...]
         return String(decoding: code, as: UTF8.self)
-    }
-
-    private static var lastError: String {
-        String(cString: strerror(errno))
     }
 
     private static func isName(_ part: Substring) -> Bool {

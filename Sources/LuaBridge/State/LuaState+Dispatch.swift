@@ -19,6 +19,7 @@ func luaCallHost(
     let host = Unmanaged<LuaHostFunction>.fromOpaque(function)
     return box._withUnsafeGuaranteedRef { box in
         host._withUnsafeGuaranteedRef { host in
+            // A state is closed only after its last call has returned.
             guard let state = box.state else { fatalError("a call without a state") }
             return state.dispatch(host, stack)
         }

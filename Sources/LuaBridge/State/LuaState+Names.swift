@@ -11,6 +11,7 @@ extension LuaState {
     /// Puts a value under a dotted path; makes the namespaces on its way.
     func define(_ path: String, _ pushValue: (OpaquePointer) -> Void) {
         let names = path.split(separator: ".").map(String.init)
+        // Paths are written in this program, never in a script: an empty one is a mistake of ours.
         guard let last = names.last else { preconditionFailure("an empty path") }
         pushHiddenTable(of: names.dropLast().joined(separator: "."))
         defined.insert(path)

@@ -97,6 +97,7 @@ final class LuaJobQueue: Sendable {
             },
             context
         )
+        // Without it no script can run, and nobody would ever be told: what waits for the script would wait for ever.
         precondition(status == 0, "no thread for a Lua state: error \(status)")
     }
 

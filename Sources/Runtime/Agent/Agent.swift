@@ -18,6 +18,8 @@ package actor Agent {
         let call: Int
         /// What it has locked.
         let locked: [TargetIdentity]
+        /// What holds it here.
+        let holder: Holder
         var isSettled = false
         /// Measures and puts back; what reads back that it is back may take longer.
         var putBack: Task<HalfRevert, Never>?
@@ -123,6 +125,7 @@ package actor Agent {
                 Task { await self.reviewPolicy() }
                 return .renewed
             case .survey: return .surveyed(await survey())
+            case .state(let parts): return .state(await states(of: parts))
             case .revert(let leases): return .reverted(await revert(leases))
             case .recover: return .recovered(try await recover())
             case .leave: return .reverted(await leave())
@@ -188,7 +191,7 @@ package actor Agent {
         do throws(JournalError) {
             var records: [RevertRecord] = []
             for lines in try store.closedLines(of: run) {
-                records += try JournalState(lines: lines).reverted
+                records += JournalState(lines: lines).reverted
             }
             return records
         } catch {

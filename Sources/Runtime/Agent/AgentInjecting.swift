@@ -1,4 +1,4 @@
-// Planning and making faults: every target anew found to be allowed, every undo on disk before its effect.
+// Making faults: every target anew found to be allowed, every undo on disk before its effect.
 
 import ChaosModel
 import ChaosTargets
@@ -16,108 +16,6 @@ private struct Injection {
 }
 
 extension Agent {
-    // MARK: Planning
-
-    func plan(_ call: AgentCall.PlanCall) async throws(AgentFailure) -> PlanReply {
-        let (fault, _) = try instance(of: call.spec)
-        let candidates = try await candidates(for: call.spec)
-        // The selector said that this is no error.
-        if candidates.isEmpty { return PlanReply(candidates: 0, targets: []) }
-        let chosen: [Candidate]
-        do throws(ParameterProblem) {
-            chosen = try call.limit.choose(from: candidates, seed: call.seed)
-        } catch {
-            let problem = DefinitionError(
-                call.spec.fault,
-                "\(call.spec.target) \(error.text)",
-                at: call.spec.location
-            )
-            throw AgentFailure(.definition, problem.description)
-        }
-        try await enforcePolicy(on: call.spec, chosen.flatMap(\.parts), of: candidates)
-        var planned: [PlannedTarget] = []
-        var known: Set<TargetIdentity> = []
-        // Two containers of a pod are one network namespace.
-        for target in chosen.flatMap(\.parts) where known.insert(target.identity).inserted {
-            // Whether another run holds it is said before anything is hit; it is locked when that is done.
-            unlock(try lock(target, for: call.spec))
-            let plan = try await plan(
-                fault,
-                call.spec,
-                target,
-                lease: Self.previewLease,
-                seed: call.seed
-            )
-            planned.append(
-                PlannedTarget(
-                    target: target,
-                    changes: plan.changes,
-                    heldBy: plan.holder,
-                    engine: plan.engine
-                )
-            )
-        }
-        return PlanReply(candidates: candidates.count, targets: planned)
-    }
-
-    /// The lease of plans that nothing follows.
-    private static var previewLease: LeaseID { LeaseID("planned") }
-
-    /// What matches now.
-    func candidates(for spec: FaultSpec) async throws(AgentFailure) -> [Candidate] {
-        do throws(TargetError) {
-            return try await resolver.candidates(
-                spec.target,
-                reach: catalogue[spec.fault]?.descriptor.reach ?? .processes
-            )
-        } catch {
-            throw AgentFailure(error, fault: spec.fault, at: spec.location)
-        }
-    }
-
-    private func instance(of spec: FaultSpec) throws(AgentFailure) -> (FaultInstance, Parameters) {
-        do throws(DefinitionError) {
-            return try catalogue.instance(spec)
-        } catch {
-            throw AgentFailure(.definition, error.description)
-        }
-    }
-
-    private func plan(
-        _ fault: FaultInstance,
-        _ spec: FaultSpec,
-        _ target: Target,
-        lease: LeaseID,
-        seed: UInt64
-    ) async throws(AgentFailure) -> FaultPlan<AnyUndo> {
-        let protection: String?
-        do throws(TargetError) {
-            protection = try resolver.protection(of: target)
-        } catch {
-            throw AgentFailure(error, fault: spec.fault, at: spec.location)
-        }
-        if let protection {
-            throw AgentFailure(
-                .definition,
-                "\(spec.fault): \(target) is protected: it is \(protection)"
-            )
-        }
-        let context = PlanContext(
-            lease: lease,
-            protectedEndpoints: greeting?.protectedEndpoints ?? [],
-            seed: seed,
-            stateDirectory: store.folder,
-            isPreview: lease == Self.previewLease
-        )
-        do throws(FaultError) {
-            return try await fault.plan(target, context, kernel)
-        } catch {
-            throw AgentFailure(error, fault: spec.fault, at: spec.location)
-        }
-    }
-
-    // MARK: Injecting
-
     func inject(_ call: AgentCall.InjectCall) async throws(AgentFailure) -> [LeaseRecord] {
         guard greeting != nil, !isLeaving else {
             throw AgentFailure(
@@ -184,13 +82,17 @@ extension Agent {
         _ asked: Injection,
         _ targets: [Target]
     ) async throws(AgentFailure) -> [LeaseID] {
+        if asked.type.descriptor.isExclusive { await exclusivesPutBack() }
         let granted = try await plans(asked, targets)
         guard !isLeaving, asked.generation == generation else {
             throw AgentFailure(.injection, "\(asked.spec.fault): the run is being rolled back")
         }
         var locked: [[TargetIdentity]] = []
         do throws(AgentFailure) {
-            for target in targets { locked.append(try lock(target, for: asked.spec)) }
+            for grant in granted {
+                locked.append(try lock(grant.target, for: asked.spec))
+                try requireUnchanged(grant, locked.last ?? [], asked)
+            }
             do throws(JournalError) {
                 try openJournal().grant(granted, fault: asked.type.descriptor)
             } catch {
@@ -205,12 +107,42 @@ extension Agent {
         return granted.map(\.lease)
     }
 
+    /// Waits for what is being put back, so that no plan takes a value for the former one that is about to change.
+    private func exclusivesPutBack() async {
+        let reverts = leases.values.filter { $0.order.fault.descriptor.isExclusive }
+            .compactMap(\.revert)
+        for revert in reverts { _ = await revert.value }
+    }
+
+    /// Refuses to change a value that another `inject` of this run has changed and not put back yet.
+    private func requireUnchanged(
+        _ granted: GrantedLease,
+        _ locked: [TargetIdentity],
+        _ asked: Injection
+    ) throws(AgentFailure) {
+        let fault = asked.type.descriptor
+        guard fault.isExclusive, granted.plan.holder == .journal else { return }
+        let value = locked.exclusiveValue(of: fault)
+        let other = leases.values.first { lease in
+            lease.call != asked.call && lease.holder == .journal
+                && lease.order.fault.descriptor.name == fault.name
+                && lease.locked.exclusiveValue(of: fault) == value
+        }
+        guard let other else { return }
+        let whose = fault.changesGroup == nil ? "" : "the control group of "
+        let problem =
+            "\(whose)\(granted.target) is changed by lease \(other.order.lease) of this run already: "
+            + "roll that back first"
+        let error = DefinitionError(fault.name, problem, at: asked.spec.location)
+        throw AgentFailure(.definition, error.description)
+    }
+
     /// What would be done to each target, found for all at once.
     private func plans(
         _ asked: Injection,
         _ targets: [Target]
     ) async throws(AgentFailure) -> [GrantedLease] {
-        let run = greeting?.run.suffix(6) ?? ""
+        let run = LeaseID.stem(of: greeting?.run ?? "")
         let numbered = targets.map { target in
             serial += 1
             return (lease: LeaseID("\(run)\(serial)"), target: target)
@@ -280,6 +212,7 @@ extension Agent {
             injection: injection,
             call: asked.call,
             locked: locked,
+            holder: plan.holder,
             spec: asked.spec
         )
         order.append(granted.lease)
@@ -335,38 +268,22 @@ extension Agent {
     }
 }
 
+extension [TargetIdentity] {
+    /// Whose value an exclusive fault changes: the group's, or else the target's own.
+    fileprivate func exclusiveValue(of fault: FaultDescriptor) -> TargetIdentity? {
+        first { identity in
+            switch identity {
+            case .controlGroup: fault.changesGroup != nil
+            case .process: fault.changesGroup == nil
+            default: false
+            }
+        }
+    }
+}
+
 extension FaultType {
     /// How many targets are planned and hit at once.
     ///
     /// Those of namespaces are apart from each other; what loads or limits processes must see the one before.
     fileprivate var targetsAtOnce: Int { descriptor.reach == .namespace ? 32 : 1 }
-}
-
-extension AgentFailure {
-    init(_ error: JournalError) {
-        self.init(error.isPermission ? .unavailable : .injection, error.description)
-    }
-
-    init(_ error: TargetError, fault: String, at location: SourceLocation?) {
-        switch error {
-        case .noTarget(let problem): self.init(.definition, problem.description)
-        case .kernel(let error): self.init(FaultError(error), fault: fault, at: location)
-        }
-    }
-
-    init(_ error: FaultError, fault: String, at location: SourceLocation?) {
-        let kind: Kind =
-            switch error {
-            case .unavailable: .unavailable
-            case .kernel(let error) where error.kind == .notPermitted || error.kind == .unsupported:
-                .unavailable
-            case .refused: .definition
-            case .targetGone, .noEffect, .kernel: .injection
-            }
-        // Faults that know which capability is missing say the way out themselves.
-        let isBareRefusal =
-            if case .kernel(let error) = error { error.kind == .notPermitted } else { false }
-        let hint = isBareRefusal ? "; run as root, or with --sudo" : ""
-        self.init(kind, DefinitionError(fault, error.description + hint, at: location).description)
-    }
 }

@@ -109,14 +109,18 @@ struct JournalState {
     /// The leases that were put back, in that order.
     private(set) var reverted: [RevertRecord] = []
 
-    /// Reads lines; one that cannot be read is an error only if it is not the last, which may be torn.
-    init(lines: [String]) throws(JournalError) {
+    /// The first line that cannot be read; the last may be torn, and is none.
+    private(set) var problem: JournalError?
+
+    /// Reads lines, those that can be.
+    init(lines: [String]) {
         for (index, line) in lines.enumerated() {
             guard let entry = try? WireJSON.value(JournalEntry.self, from: line) else {
-                if index == lines.count - 1 { break }
-                throw JournalError(
+                guard index < lines.count - 1, problem == nil else { continue }
+                problem = JournalError(
                     "line \(index + 1) of a journal cannot be read: \(line.escapedForDisplay)"
                 )
+                continue
             }
             apply(entry)
         }

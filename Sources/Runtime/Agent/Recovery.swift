@@ -22,16 +22,24 @@ package struct Recovery: Sendable {
     ///
     /// A second call finds nothing to do. What could not be put back stays in its journal and is named in the
     /// records with the outcome `leaked`.
+    ///
+    /// - Throws: when a journal cannot be read or written, once all else is put back.
     package func run() async throws(JournalError) -> [RecoveryRecord] {
         var records: [RecoveryRecord] = []
+        var problem: JournalError?
         for file in try store.orphans() {
-            records += try await recover(file)
+            do throws(JournalError) {
+                records += try await recover(file)
+            } catch {
+                problem = problem ?? error
+            }
         }
+        if let problem { throw problem }
         return records
     }
 
     private func recover(_ file: any JournalFile) async throws(JournalError) -> [RecoveryRecord] {
-        let state = try JournalState(lines: try file.lines())
+        let state = JournalState(lines: try file.lines())
         let journal = Journal(continuing: file, on: kernel)
         let isOtherBoot = state.bootID.map { $0 != (try? kernel.host.bootID()) } ?? false
         var records: [RecoveryRecord] = []
@@ -40,6 +48,8 @@ package struct Recovery: Sendable {
             try journal.reverted(record.lease, outcome: record.outcome, seen: record.seen)
             records.append(RecoveryRecord(run: state.run, revert: record))
         }
+        // It stays open: what the line said may be what is left.
+        if let problem = state.problem { throw problem }
         if records.allSatisfy({ $0.revert.outcome != .leaked }) { try journal.close() }
         return records
     }

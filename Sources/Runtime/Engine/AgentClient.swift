@@ -81,6 +81,14 @@ package actor AgentClient {
         return found
     }
 
+    /// Asks how parts of the machine are now.
+    package func state(of parts: [StatePart]) async throws(AgentFailure) -> [PartState] {
+        guard case .state(let states) = try await request(.state(parts)) else {
+            throw Self.unexpected
+        }
+        return states
+    }
+
     /// Has leases put back; an empty list means all.
     package func revert(_ leases: [LeaseID]) async throws(AgentFailure) -> [RevertRecord] {
         guard case .reverted(let records) = try await request(.revert(leases)) else {

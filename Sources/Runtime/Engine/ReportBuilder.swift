@@ -206,7 +206,11 @@ struct ReportBuilder {
             let why = record.reverts[lease.lease]?.record.seen ?? "never reverted"
             return "lease \(lease.lease) on \(lease.target): \(why)"
         }
-        return RunReport.Proof(reverts: reverts, leaked: record.leaks + open)
+        return RunReport.Proof(
+            reverts: reverts,
+            state: record.comparisons.map(RunReport.StateProof.init),
+            leaked: record.leaks + open + record.stateLeaks
+        )
     }
 }
 

@@ -45,6 +45,14 @@ package enum StopReason: Sendable, Hashable {
         [1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 15: "SIGTERM"][number] ?? "signal \(number)"
     }
 
+    /// Whether it aborts the run, instead of saying that it cannot work.
+    var isAbort: Bool {
+        switch self {
+        case .rule, .scriptAbort, .person, .signal: true
+        default: false
+        }
+    }
+
     /// Whether it is worth waiting for the recovery of the system after the rollback.
     var waitsForRecovery: Bool {
         switch self {

@@ -12,7 +12,7 @@ struct RunOutcome {
 
     init(_ record: RunRecord, stop: StopReason?, notRecovered: String?, mode: RunMode = .run) {
         let left = record.openLeases.map { "\($0.target): lease \($0.lease) was not put back" }
-        let leaks = record.leaks + left
+        let leaks = record.leaks + left + record.stateLeaks
         restoration = leaks.isEmpty ? .restored : .leaked
         let judgement = Judgement(record, notRecovered: notRecovered)
         (status, verdict, exitCode, reasons) = Self.answer(stop, judgement)

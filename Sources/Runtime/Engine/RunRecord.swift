@@ -30,6 +30,12 @@ struct RunRecord {
     var checks: [RunReport.CheckReport] = []
     /// Injections that failed and that the body may have caught.
     var failedInjections: [String] = []
+    /// What the faults can touch, in the order in which it was found.
+    var parts: [StatePart] = []
+    /// How it was before they were made.
+    var before: [StatePart: PartState] = [:]
+    /// Each of them beside how it was after the rollback.
+    var comparisons: [StateComparison] = []
     /// What could not be put back, in words.
     var leaks: [String] = []
     /// The first violation of each metric while faults were on, in milliseconds, with its words.

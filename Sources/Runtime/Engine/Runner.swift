@@ -204,6 +204,7 @@ package actor Runner {
         case .rollBack:
             Task {
                 await rollBackAll()
+                await readAfter()
                 handle(.rolledBack)
             }
         case .awaitRecovery:
@@ -241,6 +242,9 @@ package actor Runner {
     private func noteStop(_ reason: StopReason) {
         stoppedAt = surroundings.time.now
         emit(.stop, reason.text)
+        if reason.isAbort {
+            surroundings.observer.aborting(surroundings.redactor.mask(reason.text))
+        }
         record.setOutcome(reason.text)
         if case .script(let message, let traceback) = reason {
             record.error = RunReport.ErrorReport(message: message, traceback: traceback)

@@ -109,6 +109,8 @@ extension Runner {
         let plan = try await plan(spec, seed: seed, alreadyHit: hit)
         try checkRunning()
         try checkGrowth(plan, of: spec)
+        try await readBefore(plan)
+        try checkRunning()
         guard !plan.targets.isEmpty else { return noteAbsent(spec, number: number) }
         handle(.injectionBegan)
         let deadline = try ControlError.definition { () throws(DefinitionError) in
@@ -239,7 +241,7 @@ extension Runner {
     // MARK: The agent
 
     /// Does something with the agent, which is started when first needed.
-    private func withAgent<Value: Sendable>(
+    func withAgent<Value: Sendable>(
         _ body: (AgentClient) async throws(AgentFailure) -> Value
     ) async throws(ControlError) -> Value {
         do throws(AgentFailure) {

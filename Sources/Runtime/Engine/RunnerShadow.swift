@@ -39,7 +39,7 @@ extension RunOutcome {
         var counts: [String] = []
         var hitsAll = true
         for injection in record.injections {
-            let fault = injection.spec.fault.dropFirst(shadowPrefix.count)
+            let fault = shadowedFault(injection.spec.fault)
             for lease in injection.leases {
                 let effect = record.reverts[lease.lease]?.record.effect
                 counts.append(

@@ -31,6 +31,10 @@ package struct Noop: Fault {
         Effect("nothing to see")
     }
 
+    package static func touches(_ undo: Undo) -> [StatePart] {
+        []
+    }
+
     package static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {
         Effect("nothing was changed")
     }

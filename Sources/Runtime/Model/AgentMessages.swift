@@ -17,6 +17,10 @@ package enum AgentCall: Sendable, Hashable {
     case renew
     /// How much each fault really hits now.
     case survey
+    /// How these parts are now.
+    ///
+    /// Reads only.
+    case state([StatePart])
     /// Put back these leases, newest first; an empty list means all.
     case revert([LeaseID])
     /// Apply the journals of agents that are gone, and remove what is marked as ours.
@@ -144,6 +148,8 @@ package enum AgentReply: Sendable, Hashable {
     case renewed
     /// To `survey`: one record for each `inject` that is in force.
     case surveyed([RadiusRecord])
+    /// To `state`: one for each part.
+    case state([PartState])
     /// To `revert` and `leave`.
     case reverted([RevertRecord])
     /// To `recover`.
@@ -224,9 +230,18 @@ package struct PlannedTarget: Sendable, Hashable, Codable {
     package var heldBy: Holder
     /// What carries it here.
     package var engine: String?
+    /// The parts of the machine that change.
+    package var touches: [StatePart]
 
     /// Makes a planned target.
-    package init(target: Target, changes: [String], heldBy: Holder, engine: String?) {
+    package init(
+        target: Target,
+        changes: [String],
+        heldBy: Holder,
+        engine: String?,
+        touches: [StatePart] = []
+    ) {
+        self.touches = touches
         self.target = target
         self.changes = changes
         self.heldBy = heldBy

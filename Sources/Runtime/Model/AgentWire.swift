@@ -19,7 +19,7 @@ package struct AgentRequest: Sendable, Hashable, Codable {
     private enum CodingKeys: String, CodingKey { case id, op, body }
 
     private enum Operation: String, Codable {
-        case hello, plan, inject, renew, survey, revert, recover, leave
+        case hello, plan, inject, renew, survey, state, revert, recover, leave
     }
 
     package init(from decoder: any Decoder) throws {
@@ -32,6 +32,7 @@ package struct AgentRequest: Sendable, Hashable, Codable {
             case .inject: .inject(try fields.decode(AgentCall.InjectCall.self, forKey: .body))
             case .renew: .renew
             case .survey: .survey
+            case .state: .state(try fields.decode([StatePart].self, forKey: .body))
             case .revert: .revert(try fields.decode([LeaseID].self, forKey: .body))
             case .recover: .recover
             case .leave: .leave
@@ -51,6 +52,7 @@ package struct AgentRequest: Sendable, Hashable, Codable {
         case .inject(let body): try put(.inject, body)
         case .renew: try put(.renew)
         case .survey: try put(.survey)
+        case .state(let parts): try put(.state, parts)
         case .revert(let leases): try put(.revert, leases)
         case .recover: try put(.recover)
         case .leave: try put(.leave)
@@ -68,7 +70,7 @@ package enum AgentLine: Sendable, Hashable, Codable {
     private enum CodingKeys: String, CodingKey { case id, reply, event, body, reason }
 
     private enum ReplyName: String, Codable {
-        case hello, plan, injected, renewed, surveyed, reverted, recovered, failed
+        case hello, plan, injected, renewed, surveyed, state, reverted, recovered, failed
     }
 
     private enum EventName: String, Codable {
@@ -95,6 +97,7 @@ package enum AgentLine: Sendable, Hashable, Codable {
                 case .injected: .injected(try body())
                 case .renewed: .renewed
                 case .surveyed: .surveyed(try body())
+                case .state: .state(try body())
                 case .reverted: .reverted(try body())
                 case .recovered: .recovered(try body())
                 case .failed: .failed(try body())
@@ -144,6 +147,7 @@ package enum AgentLine: Sendable, Hashable, Codable {
         case .injected(let body): try put(.injected, body)
         case .renewed: try put(.renewed)
         case .surveyed(let body): try put(.surveyed, body)
+        case .state(let body): try put(.state, body)
         case .reverted(let body): try put(.reverted, body)
         case .recovered(let body): try put(.recovered, body)
         case .failed(let body): try put(.failed, body)

@@ -49,10 +49,14 @@ package struct FaultDescriptor: Sendable {
     package let survivesReboot: Bool
     /// The controller whose settings of the target's control group it changes: two runs may not at once.
     package let changesGroup: ControlGroupController?
+    /// Whether it changes a value of its target or its group and writes the former one back: put back in another order
+    /// than newest first, two would bring back each other's, so a run has one at a time.
+    package let isExclusive: Bool
 
     /// Makes a descriptor from its parts.
     ///
     /// Without a `reach`, a fault that can hit namespaces hits that of a group, and another each of its processes.
+    /// What changes a group is exclusive.
     package init(
         name: String,
         summary: String,
@@ -63,7 +67,8 @@ package struct FaultDescriptor: Sendable {
         capabilities: [NeededCapability] = [],
         needs: [String] = [],
         survivesReboot: Bool = false,
-        changesGroup: ControlGroupController? = nil
+        changesGroup: ControlGroupController? = nil,
+        isExclusive: Bool? = nil
     ) {
         self.name = name
         self.summary = summary
@@ -75,6 +80,7 @@ package struct FaultDescriptor: Sendable {
         self.needs = needs
         self.survivesReboot = survivesReboot
         self.changesGroup = changesGroup
+        self.isExclusive = isExclusive ?? (changesGroup != nil)
     }
 
     /// All kinds of targets it can hit: its own, and the groups of which it can hit a part.
@@ -122,7 +128,7 @@ package struct FaultSpec: Sendable, Hashable, Codable {
 
     /// Whether it is of a family that hits traffic, and so a share of it.
     package var hasTraffic: Bool {
-        ["network.", "dns.", "http.", "grpc."].contains(where: fault.hasPrefix)
+        ["network.", "dns.", "http.", "grpc."].contains(where: shadowedFault(fault).hasPrefix)
     }
 
     /// The share of the traffic that matches which it means, 0…1; nil when it means all, or has no traffic.
@@ -152,6 +158,9 @@ package struct LeaseID: Sendable, Hashable, Codable, CustomStringConvertible, Co
     }
 
     package var description: String { text }
+
+    /// What the leases of a run begin with.
+    package static func stem(of run: String) -> String { String(run.suffix(6)) }
 
     package static func < (left: LeaseID, right: LeaseID) -> Bool { left.text < right.text }
 }
@@ -327,6 +336,9 @@ package protocol Fault: Sendable {
     ///
     /// What it does here must need no undo: there is none on disk.
     func again(_ target: Target, on kernel: Kernel) async throws(FaultError) -> Bool
+
+    /// The parts of the machine that it changes, to be compared before and after; none where nothing is put back.
+    static func touches(_ undo: Undo) -> [StatePart]
 
     /// Measures just before the revert what the fault did while it was on.
     static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect

@@ -6,6 +6,8 @@ package struct FaultType: Sendable {
     package let descriptor: FaultDescriptor
     /// Reads the options together.
     package var make: @Sendable (Parameters) throws(DefinitionError) -> FaultInstance
+    /// The parts of the machine that it changes.
+    package let touches: @Sendable (AnyUndo) -> [StatePart]
     /// Measures what the fault did, just before its revert.
     package let effect: @Sendable (AnyUndo, Kernel) async throws(FaultError) -> Effect
     /// Waits until the fault has ended by itself, and says how.
@@ -21,6 +23,10 @@ package struct FaultType: Sendable {
     package init<F: Fault>(_ type: F.Type) {
         descriptor = F.descriptor
         make = { parameters throws(DefinitionError) in FaultInstance(try F(parameters)) }
+        touches = { undo in
+            guard let undo: F.Undo = try? undo.value() else { return [] }
+            return F.touches(undo)
+        }
         effect = { undo, kernel throws(FaultError) in
             try await F.effect(try undo.value(), on: kernel)
         }

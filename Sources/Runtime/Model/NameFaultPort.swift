@@ -85,8 +85,18 @@ package struct NameFault: Sendable, Hashable, Codable {
     package var groups: [String]
     /// What happens to DNS over TLS and QUIC (port 853); nil for nothing.
     package var encrypted: PacketAnswer?
-    /// Where the responder listens when files name it.
+    /// Where the responder listens when files name it: the first address of a place.
     package var listener: NetworkAddress?
+    /// All addresses that files name, each for the resolver of the same place in the list; a resolver library asks no
+    /// more than three (MAXNS, resolv.h).
+    package var listeners: [NetworkAddress] {
+        guard let listener, listener.bytes.count == 4 else { return [] }
+        return resolvers.prefix(3).indices.compactMap { index in
+            var bytes = listener.bytes
+            bytes[1] += UInt8(index)
+            return NetworkAddress(bytes: bytes)
+        }
+    }
 
     /// Makes a fault.
     package init(

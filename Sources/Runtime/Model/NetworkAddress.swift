@@ -45,6 +45,16 @@ package struct NetworkAddress: Sendable, Hashable, Codable, CustomStringConverti
         self.prefixLength = length
     }
 
+    /// The address that a host has for itself: 127.0.0.1 or ::1.
+    package static func loopback(isIPv6: Bool) -> NetworkAddress {
+        NetworkAddress(whole: isIPv6 ? [UInt8](repeating: 0, count: 15) + [1] : [127, 0, 0, 1])
+    }
+
+    private init(whole bytes: [UInt8]) {
+        self.bytes = bytes
+        prefixLength = bytes.count * 8
+    }
+
     /// The usual text; IPv6 without `::` compression, which every tool reads.
     package var description: String { isSingle ? addressText : "\(addressText)/\(prefixLength)" }
 

@@ -5,9 +5,9 @@ package struct Quantity: Sendable {
     /// The name of the type, and the noun with its article for messages.
     package var type: String
     package var noun: String
-    /// A value as it is written, and the unit to suggest for a bare number.
+    /// A value as it is written, and the units to suggest for a bare number: the first with which it is allowed.
     package var example: String
-    package var unit: String
+    package var units: [String]
     /// What is allowed, in words and as base units.
     package var allowed: String
     package var range: ClosedRange<Double>
@@ -19,7 +19,7 @@ package struct Quantity: Sendable {
         _ type: String,
         noun: String,
         example: String,
-        unit: String,
+        units: [String],
         allowed: String,
         range: ClosedRange<Double>,
         read: @escaping @Sendable (String) -> Double?
@@ -27,10 +27,17 @@ package struct Quantity: Sendable {
         self.type = type
         self.noun = noun
         self.example = example
-        self.unit = unit
+        self.units = units
         self.allowed = allowed
         self.range = range
         self.read = read
+    }
+
+    /// How a bare number is written with its unit.
+    func spelled(_ number: Double) -> String {
+        let spellings = units.map { ParameterValue.shortest(number) + $0 }
+        let fitting = spellings.first { read($0).map(range.contains) ?? false }
+        return fitting ?? spellings.first ?? noun
     }
 }
 
@@ -48,9 +55,8 @@ extension ParameterKind {
         )
         return ParameterKind(shape: shape) { value throws(ParameterProblem) in
             if case .number(let number) = value {
-                let spelling = "\"\(ParameterValue.shortest(number))\(quantity.unit)\""
                 throw ParameterProblem(
-                    "needs a unit: write \(spelling), got the bare number \(value)"
+                    "needs a unit: write \"\(quantity.spelled(number))\", got the bare number \(value)"
                 )
             }
             guard case .string(let text) = value, let number = quantity.read(text) else {
@@ -75,7 +81,7 @@ extension ParameterKind where Value == Duration {
             "duration",
             noun: "a duration such as \"250ms\" or \"2m\"",
             example: "250ms",
-            unit: "s",
+            units: ["s", "ms"],
             allowed: highest.map { "between \(lowest.spelled) and \($0.spelled)" }
                 ?? "\(lowest.spelled) or more",
             range: lowest.inSeconds...ceiling.inSeconds,
@@ -92,7 +98,7 @@ extension ParameterKind where Value == Double {
             "percent",
             noun: "a percentage such as \"10%\"",
             example: "10%",
-            unit: "%",
+            units: ["%"],
             allowed: "between 0% and 100%",
             range: 0...1,
             read: Units.share
@@ -106,7 +112,7 @@ extension ParameterKind where Value == Double {
             "rate",
             noun: "a rate such as \"20/s\"",
             example: "20/s",
-            unit: "/s",
+            units: ["/s"],
             allowed: "more than 0",
             range: Double.leastNormalMagnitude...Double.greatestFiniteMagnitude,
             read: Units.perSecond
@@ -160,7 +166,7 @@ extension ParameterKind where Value == Int {
             "size",
             noun: "a size such as \"512MiB\" or \"1.5GB\"",
             example: "512MiB",
-            unit: "MiB",
+            units: ["MiB"],
             allowed: "at least \(lowest) and at most \(highest) bytes",
             range: range,
             read: Units.bytes

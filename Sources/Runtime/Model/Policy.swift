@@ -83,7 +83,10 @@ package struct Policy: Sendable, Hashable, Codable {
     }
 
     /// Why a fault is not made; nil when it may be.
+    ///
+    /// A shadow is refused where its fault is, so that it says what the run would meet.
     package func refusal(ofFault name: String) -> String? {
+        let name = shadowedFault(name)
         if let rule = forbiddenFaults.first(where: { $0.pattern.matches(name) }) {
             return "the policy forbids \(rule.pattern) (\(rule.source))"
         }

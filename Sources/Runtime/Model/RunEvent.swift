@@ -65,4 +65,11 @@ package protocol RunObserver: Sendable {
 
     /// A metric was sampled; comes often.
     func sampled(_ metric: MetricDefinition, _ sample: Sample, isHealthy: Bool)
+
+    /// The run is being aborted, by a rule, its script, a person or a signal: its rollback and more are still to come.
+    func aborting(_ reason: String)
+}
+
+extension RunObserver {
+    package func aborting(_ reason: String) {}
 }

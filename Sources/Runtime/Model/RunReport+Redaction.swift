@@ -15,6 +15,7 @@ extension RunReport {
         }
         copy.abort?.reason = redactor.mask(abort?.reason ?? "")
         copy.proof.reverts = proof.reverts.map(redactor.mask)
+        copy.proof.state = proof.state.map { $0.masked(by: redactor) }
         copy.proof.leaked = proof.leaked.map(redactor.mask)
         for index in copy.phases.indices {
             copy.phases[index].outcome = redactor.mask(phases[index].outcome)
@@ -40,6 +41,17 @@ extension RunReport {
         for index in copy.timeline.indices {
             copy.timeline[index].text = redactor.mask(timeline[index].text)
         }
+        return copy
+    }
+}
+
+extension RunReport.StateProof {
+    /// The proof with each secret in its texts masked.
+    fileprivate func masked(by redactor: Redactor) -> RunReport.StateProof {
+        var copy = self
+        copy.before = before.map(redactor.mask)
+        copy.after = after.map(redactor.mask)
+        copy.differences = differences.map(redactor.mask)
         return copy
     }
 }

@@ -308,12 +308,58 @@ package struct RunReport: Sendable, Hashable, Codable {
     package struct Proof: Sendable, Hashable, Codable {
         /// One line for each lease: what was measured after its revert.
         package var reverts: [String]
+        /// What the run could touch, before and after.
+        package var state: [StateProof]
         /// What is left; empty when restored.
         package var leaked: [String]
 
-        package init(reverts: [String] = [], leaked: [String] = []) {
+        package init(
+            reverts: [String] = [],
+            state: [StateProof] = [],
+            leaked: [String] = []
+        ) {
             self.reverts = reverts
+            self.state = state
             self.leaked = leaked
+        }
+
+        package init(from decoder: any Decoder) throws {
+            let fields = try decoder.container(keyedBy: CodingKeys.self)
+            reverts = try fields.decode([String].self, forKey: .reverts)
+            // Reports of runs before 26 November 2026 have none.
+            state = try fields.decodeIfPresent([StateProof].self, forKey: .state) ?? []
+            leaked = try fields.decode([String].self, forKey: .leaked)
+        }
+    }
+
+    /// A part of the machine before the first fault and after the rollback.
+    package struct StateProof: Sendable, Hashable, Codable {
+        /// Which part.
+        package var part: String
+        /// Its lines before.
+        package var before: [String]
+        /// Its lines after.
+        package var after: [String]
+        /// What is not as it was; empty when all is.
+        package var differences: [String]
+        /// Why it could not be compared; nil when it could.
+        package var problem: String?
+
+        package init(_ comparison: StateComparison) {
+            part = comparison.before.part.description
+            before = comparison.before.lines.map(\.description)
+            after = comparison.after.lines.map(\.description)
+            differences = comparison.differences.map(\.description)
+            problem = comparison.problem
+        }
+
+        /// All of it in one line.
+        package var summary: String {
+            if let problem { return "\(part): not compared: \(problem)" }
+            let count = before.count == 1 ? "1 line" : "\(before.count) lines"
+            return differences.isEmpty
+                ? "\(part): the same before and after (\(count))"
+                : "\(part): \(differences.joined(separator: "; "))"
         }
     }
 

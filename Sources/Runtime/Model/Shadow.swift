@@ -3,6 +3,11 @@
 /// The prefix of a fault's name when it is only shadowed: `shadow:network.loss`.
 package let shadowPrefix = "shadow:"
 
+/// The fault that a name is about: what is said of it, as by a policy, holds for its shadow.
+package func shadowedFault(_ name: String) -> String {
+    name.hasPrefix(shadowPrefix) ? String(name.dropFirst(shadowPrefix.count)) : name
+}
+
 /// The packets that a fault would hit on a target.
 package struct ShadowTraffic: Sendable, Hashable {
     /// Where.

@@ -10,13 +10,26 @@ package struct TaskOrder: Sendable, Hashable, Codable {
     package var userID: UInt32?
     /// How many tasks, the first included.
     package var count: Int
+    /// The limit, where each place that becomes free later is taken too; nil for no more than `count`.
+    package var limit: Int?
+    /// The group that the limit is of; nil for that of the user.
+    package var limited: ControlGroup?
 
     /// Makes an order.
-    package init(name: String, group: ControlGroup?, userID: UInt32?, count: Int) {
+    package init(
+        name: String,
+        group: ControlGroup?,
+        userID: UInt32?,
+        count: Int,
+        limit: Int? = nil,
+        limited: ControlGroup? = nil
+    ) {
         self.name = name
         self.group = group
         self.userID = userID
         self.count = count
+        self.limit = limit
+        self.limited = limited
     }
 }
 

@@ -62,9 +62,12 @@ package final class RequestProxy: Sendable {
         }
     }
 
-    /// Removes a rule; requests whose head comes from now on are not judged by it.
+    /// Removes a rule; requests whose head comes from now on are not judged by it, and what it keeps back goes on.
     package func remove(_ name: String) {
-        use { rules in rules.removeAll { $0.rule.name == name } }
+        use { rules in
+            for rule in rules where rule.rule.name == name { rule.end.come() }
+            rules.removeAll { $0.rule.name == name }
+        }
     }
 
     /// What a rule counted so far; nil when there is none of that name.
@@ -115,7 +118,12 @@ package final class RequestProxy: Sendable {
         state.withLock { state in
             change(&state.rules)
             let book = RuleBook(state.rules)
-            for loop in loops { loop.with { $0.book = book } }
+            for loop in loops {
+                loop.with { host in
+                    host.book = book
+                    host.letGo()
+                }
+            }
         }
     }
 }

@@ -89,6 +89,7 @@ package struct MarkdownReport: Sendable {
 
     private var proof: [String] {
         MarkdownText.list("Restoration", report.proof.reverts)
+            + MarkdownText.list("State before and after", report.proof.state.map(\.summary))
             + MarkdownText.list("Left behind", report.proof.leaked)
     }
 

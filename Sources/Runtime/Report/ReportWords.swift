@@ -19,6 +19,19 @@ extension RunReport {
 }
 
 extension RunReport {
+    /// What of the machine is not as it was or could not be compared, and how many parts are the same.
+    var stateInWords: [String] {
+        let (same, other) = (
+            proof.state.filter { $0.differences.isEmpty && $0.problem == nil },
+            proof.state.filter { !$0.differences.isEmpty || $0.problem != nil }
+        )
+        guard !same.isEmpty else { return other.map(\.summary) }
+        let parts = same.count == 1 ? "1 part is" : "\(same.count) parts are"
+        return other.map(\.summary) + ["\(parts) the same before and after"]
+    }
+}
+
+extension RunReport {
     /// Why and when the run was aborted, and how long that took; empty when it was not.
     var abortInWords: [String] {
         guard let abort else { return [] }

@@ -26,6 +26,7 @@ package struct TerminalSummary: Sendable {
         if let error = report.error {
             lines += section("error", errorLines(error, reasons: report.reasons))
         }
+        lines += section("state", report.stateInWords)
         lines += section("left behind", report.proof.leaked)
         return lines.joined(separator: "\n") + "\n"
     }

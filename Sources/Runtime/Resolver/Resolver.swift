@@ -50,7 +50,8 @@ package final class Resolver: Sendable {
 
     /// Removes the rule of a lease, and lets go what is held back; true when none is left in the station.
     package func remove(lease: String, from station: Int) -> Bool {
-        loop.looking { server in
+        defer { streams.release(station) }
+        return loop.looking { server in
             let isLast = server.rules(of: station) { rules in
                 rules.remove(lease: lease)
                 return rules.isEmpty
@@ -71,7 +72,9 @@ package final class Resolver: Sendable {
     }
 
     /// How many queries wait for an answer of a real resolver.
-    package func waiting(in station: Int) -> Int { loop.looking { $0.waiting(in: station) } }
+    package func waiting(in station: Int) -> Int {
+        loop.looking { $0.waiting(in: station) } + streams.waiting(in: station)
+    }
 
     /// What the rule of a lease has done so far; nil when it is not there.
     package func count(lease: String, in station: Int) -> NameCount? {

@@ -69,7 +69,8 @@ package final class SimulatedKernel: Sendable {
             time: time,
             containers: self,
             tasks: self,
-            clocks: self
+            clocks: self,
+            state: self
         )
     }
 

@@ -1,4 +1,4 @@
-// Loads in memory: two processors, 16 GiB, a root file system and another one at /srv.
+// Loads in memory: two processors, 16 GiB, a root file system and another one wherever the world has a disk.
 
 package import ChaosModel
 
@@ -14,10 +14,11 @@ extension SimulatedKernel: LoadPort {
     }
 
     package func space(at path: String) throws(KernelError) -> FileSystemSpace {
-        try callWorld("space") { _ throws(KernelError) in
-            FileSystemSpace(
+        try callWorld("space") { world throws(KernelError) in
+            let isOfItsOwn = world.disks.contains { path == $0 || path.hasPrefix("\($0)/") }
+            return FileSystemSpace(
                 folder: path,
-                device: path.hasPrefix("/srv") ? 2 : 1,
+                device: isOfItsOwn ? 2 : 1,
                 kind: "ext4",
                 block: 4096,
                 used: 2 << 30,

@@ -41,6 +41,9 @@ package struct SimulatedWorld: Sendable, Equatable {
         package var files: [String: String]
     }
 
+    /// A limit of memory that a control group may have without ever meeting it, in bytes.
+    package static let roomyMemory = 1 << 30
+
     /// The processes by pid.
     package var processes: [Int32: Process] = [:]
     /// The numbers of tasks that only take places, by name.
@@ -51,6 +54,8 @@ package struct SimulatedWorld: Sendable, Equatable {
     package var groups: [String: Group] = [:]
     /// The rules by namespace inode and name.
     package var tables: [UInt64: [String: Table]] = [:]
+    /// Where a file system of its own is mounted.
+    package var disks: Set<String> = ["/srv"]
     /// The impairments by namespace inode and name.
     package var shapes: [UInt64: [String: ShapingRules]] = [:]
     /// The faults of requests in force, by name.

@@ -65,7 +65,11 @@ final class MadeUpMachine: Sendable {
         }
         kernel.change { world in
             for (target, count) in new { world.add(count, matching: target) }
-            for spec in specs { world.addHosts(of: spec) }
+            for spec in specs {
+                world.addHosts(of: spec)
+                world.addDisk(of: spec)
+                world.addService(of: spec)
+            }
         }
     }
 
@@ -94,13 +98,14 @@ struct MachineOptions: Sendable {
     private var units: [Group] = []
     private var containers: [Group] = []
     private var namespaces: [String] = []
+    private var disks: [String] = []
     private var hosts: [(name: String, addresses: [NetworkAddress])] = []
 
     init(_ table: LuaTable) throws(TestMistake) {
         try TestOptions.check(
             table,
             of: "machine",
-            known: ["processes", "units", "containers", "netns", "hosts"]
+            known: ["processes", "units", "containers", "netns", "hosts", "disks"]
         )
         processes = try Self.groups(
             table["processes"],
@@ -117,12 +122,8 @@ struct MachineOptions: Sendable {
             of: "machine.containers",
             known: ["count", "image", "labels"]
         )
-        for value in table["netns"].table?.array ?? [] {
-            guard let name = value.string else {
-                throw TestMistake("machine.netns must be a list of names, got \(value)")
-            }
-            namespaces.append(name)
-        }
+        namespaces = try Self.texts(table["netns"], "machine.netns must be a list of names")
+        disks = try Self.texts(table["disks"], "machine.disks must be a list of paths")
         for (name, value) in table["hosts"].table?.sortedFields ?? [] {
             let texts = value.table?.array.compactMap(\.string) ?? [value.string].compactMap { $0 }
             let addresses = texts.compactMap { NetworkAddress($0) }
@@ -131,6 +132,18 @@ struct MachineOptions: Sendable {
             }
             hosts.append((name, addresses))
         }
+    }
+
+    private static func texts(
+        _ value: LuaValue,
+        _ problem: String
+    ) throws(TestMistake) -> [String] {
+        var texts: [String] = []
+        for item in value.table?.array ?? [] {
+            guard let text = item.string else { throw TestMistake("\(problem), got \(item)") }
+            texts.append(text)
+        }
+        return texts
     }
 
     /// `{ nginx = 3 }`, `{ nginx = { count = 3, port = 80 } }`, or `{ "nginx" }`.
@@ -189,6 +202,7 @@ struct MachineOptions: Sendable {
             )
         }
         for name in namespaces { world.addNamespace(name) }
+        world.disks.formUnion(disks)
         for host in hosts { world.hosts[host.name] = host.addresses }
     }
 }

@@ -7,9 +7,9 @@ extension SimulatedWorld {
     /// The files of a control group of version 2.
     private static let groupFiles = [
         "cpu.max": "max 100000\n", "cpu.stat": "usage_usec 5\nnr_periods 2\nnr_throttled 1\n",
-        "memory.max": "max\n", "memory.current": "1048576\n",
+        "memory.max": "\(roomyMemory)\n", "memory.current": "1048576\n",
         "memory.events": "max 0\noom_kill 0\n", "pids.max": "100\n", "pids.current": "3\n",
-        "pids.events": "max 0\n",
+        "pids.events": "max 0\n", "io.max": "254:16 rbps=max wbps=max\n",
     ]
 
     /// Adds processes of one name, in a control group of their own.
@@ -26,6 +26,7 @@ extension SimulatedWorld {
         let path = group ?? "/\(name)"
         if groups[path] == nil { addGroup(path, files: Self.groupFiles) }
         let words = command?.split(separator: " ").map(String.init)
+        if let port { addListener(port) }
         for number in 0..<count {
             add(
                 pid: number == 0 ? pid : nil,
@@ -138,6 +139,27 @@ extension SimulatedWorld {
             group: group,
             pid: options["pid"]?.whole.map(Int32.init)
         )
+    }
+
+    /// Mounts a file system of its own where a fault of the disk is aimed at.
+    mutating func addDisk(of spec: FaultSpec) {
+        if spec.fault.hasPrefix("disk.") { disks.formUnion(spec.options["path"]?.texts ?? []) }
+    }
+
+    /// Has somebody listen on a port, in every namespace: a made-up machine does not say who is where.
+    private mutating func addListener(_ port: Int) {
+        guard let any = NetworkAddress("0.0.0.0") else { return }
+        let end = SocketEnd(any, port: port)
+        if !requestSurvey.listeners.contains(end) { requestSurvey.listeners.append(end) }
+    }
+
+    /// Has somebody listen where a fault of requests is to find its port.
+    mutating func addService(of spec: FaultSpec) {
+        let isOfRequests = spec.fault.hasPrefix("http.") || spec.fault.hasPrefix("grpc.")
+        guard isOfRequests, spec.options["port"] == nil, requestSurvey.listeners.isEmpty else {
+            return
+        }
+        addListener(8080)
     }
 
     /// Makes the names that a fault is aimed at resolve.

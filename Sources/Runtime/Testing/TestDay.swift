@@ -31,6 +31,7 @@ struct TestDay {
             throw TestMistake(error.description)
         }
         let source = TestExperiments(run, of: path)
+        let earlier = trial.records.count
         let notices = KeptNotices()
         let runner = GameDayRunner(
             day.definition,
@@ -49,7 +50,7 @@ struct TestDay {
         )
         let report = await runner.run()
         if let problem = run.metrics.problem(of: file) { throw problem }
-        return try table(report, notices)
+        return try table(report, notices, runs: trial.records.dropFirst(earlier))
     }
 
     private func plan(
@@ -76,11 +77,15 @@ struct TestDay {
         )
     }
 
-    private func table(_ report: GameDayReport, _ notices: KeptNotices) throws -> LuaValue {
+    private func table(
+        _ report: GameDayReport,
+        _ notices: KeptNotices,
+        runs: ArraySlice<TestRecord>
+    ) throws -> LuaValue {
         let journal = run.machine.journal.sorted { $0.key < $1.key }.flatMap(\.value)
         var value = try ReportTable.of(report, journal).table ?? LuaTable()
         value["runs"] = .table(
-            LuaTable(array: try run.trial.records.map { try ReportTable.of($0.report, $0.journal) })
+            LuaTable(array: try runs.map { try ReportTable.of($0.report, $0.journal) })
         )
         value["notices"] = .table(
             LuaTable(
@@ -98,9 +103,9 @@ struct TestDay {
 }
 
 /// The experiments of a day, run on the test's machine.
-private struct TestExperiments: ExperimentSource {
+private struct TestExperiments: ExperimentsOfFiles {
     private let run: TestRun
-    private let files: DayFiles
+    let files: DayFiles
 
     init(_ run: TestRun, of path: String) {
         self.run = run
@@ -121,20 +126,17 @@ private struct TestExperiments: ExperimentSource {
         }
     }
 
-    func look(
-        at reference: ExperimentReference
-    ) async throws(DefinitionError) -> (title: String, digest: String) {
-        let loaded = try await files.load(reference)
-        return (loaded.definition.name, loaded.definition.digest)
-    }
-
     func prepare(
-        _ reference: ExperimentReference
+        _ reference: ExperimentReference,
+        whenAborted: @escaping @Sendable (String) -> Void
     ) async throws(DefinitionError) -> any ExperimentRun {
         let loaded = try await files.load(reference)
         return TestExperiment(
             title: loaded.definition.name,
-            runner: await run.runner(of: loaded),
+            runner: await run.runner(
+                of: loaded,
+                observer: AbortWatch(beside: NobodyWatches(), whenAborted)
+            ),
             run: run
         )
     }

@@ -54,7 +54,10 @@ struct TestRun: Sendable {
     var seed: UInt64 { options.seed ?? trial.parts.seed }
 
     /// Makes a run of an experiment.
-    func runner(of loaded: LoadedExperiment) async -> Runner {
+    func runner(
+        of loaded: LoadedExperiment,
+        observer: any RunObserver = NobodyWatches()
+    ) async -> Runner {
         let rehearsal = await loaded.rehearse()
         let steadyState = rehearsal.steadyState ?? loaded.definition.steadyState
         machine.provide(for: rehearsal.faults, steadyState.metrics)
@@ -76,7 +79,7 @@ struct TestRun: Sendable {
                 },
                 faults: trial.parts.faults,
                 time: trial.clock,
-                observer: NobodyWatches()
+                observer: observer
             )
         )
     }
@@ -183,7 +186,7 @@ package struct TestRecord: Sendable {
 }
 
 /// A test is told by its result.
-private struct NobodyWatches: RunObserver {
+struct NobodyWatches: RunObserver {
     func happened(_ event: RunEvent) {}
     func sampled(_ metric: MetricDefinition, _ sample: Sample, isHealthy: Bool) {}
 }

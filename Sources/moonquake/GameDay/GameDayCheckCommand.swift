@@ -33,7 +33,9 @@ struct GameDayCheckCommand: AsyncParsableCommand {
             )
             do throws(DefinitionError) {
                 let plan = try await DayPlan(day.definition, from: experiments)
-                for entry in plan.entries { _ = try await experiments.prepare(entry.reference) }
+                for entry in plan.entries {
+                    _ = try await experiments.prepare(entry.reference) { _ in }
+                }
                 Console.output(
                     "\(file): GameDay \"\(day.definition.name.escapedForDisplay)\" is well-formed: "
                         + "\(plan.entries.count) experiments, plan \(plan.digest)"

@@ -11,7 +11,7 @@ import ChaosSteadyState
 import Glibc
 
 /// The experiments of one GameDay.
-struct GameDayExperiments: ExperimentSource {
+struct GameDayExperiments: ExperimentsOfFiles {
     let day: LoadedGameDay
     let state: StateOptions
     let script: ScriptOptions
@@ -26,21 +26,19 @@ struct GameDayExperiments: ExperimentSource {
         self.json = json
     }
 
-    func look(
-        at reference: ExperimentReference
-    ) async throws(DefinitionError) -> (title: String, digest: String) {
-        let loaded = try await load(reference)
-        return (loaded.definition.name, loaded.definition.digest)
-    }
-
-    func prepare(_ reference: ExperimentReference) async throws(DefinitionError)
-        -> any ExperimentRun
-    {
-        let loaded = try await load(reference)
+    func prepare(
+        _ reference: ExperimentReference,
+        whenAborted: @escaping @Sendable (String) -> Void
+    ) async throws(DefinitionError) -> any ExperimentRun {
+        let loaded = try await files.load(reference)
         let rehearsal = await loaded.rehearse()
         if let error = rehearsal.error { throw error }
         let runner = await RunWiring(state: state, script: script)
-            .runner(of: loaded, rehearsal, observer: Console.observer(json: json))
+            .runner(
+                of: loaded,
+                rehearsal,
+                observer: AbortWatch(beside: Console.observer(json: json), whenAborted)
+            )
         return GameDayExperimentRun(
             title: loaded.definition.name,
             content: loaded.content,
@@ -67,15 +65,11 @@ struct GameDayExperiments: ExperimentSource {
 
     // MARK: Finding
 
-    private func load(_ reference: ExperimentReference) async throws(DefinitionError)
-        -> LoadedExperiment
-    {
-        let (state, loader) = (state, loader)
-        let files = DayFiles(of: day.definition.file, loader: loader) {
-            reference throws(DefinitionError) in
+    var files: DayFiles {
+        DayFiles(of: day.definition.file, loader: loader) {
+            [state, loader] reference throws(DefinitionError) in
             try await Self.load(reference, state, loader)
         }
-        return try await files.load(reference)
     }
 
     /// A definition of the catalogue, as it is there now.

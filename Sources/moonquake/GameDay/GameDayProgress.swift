@@ -3,6 +3,7 @@
 // asked, the answer is typed in a line below it.
 
 import ChaosGameDay
+import ChaosLinux
 import ChaosModel
 import ChaosReport
 import Glibc
@@ -108,7 +109,9 @@ final class GameDayProgress: DayObserver {
     }
 
     private func liveLine(_ place: (text: String, until: Double)) -> String {
-        let left = Int(max(0, place.until - Double(time(nil))))
+        // By the clock that `until` is of, which time(2) lags behind; a begun second counts, but not a millionth of one.
+        let seconds = place.until - LinuxTime().secondsSince1970
+        let left = Int(max(0, seconds - 0.01).rounded(.up))
         let text = "\(place.text): \(left / 60):\(left % 60 < 10 ? "0" : "")\(left % 60) left"
         return style.paint(String(text.prefix(Console.width(STDERR_FILENO) - 1)), .dim)
     }

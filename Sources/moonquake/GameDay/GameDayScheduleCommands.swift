@@ -33,18 +33,23 @@ struct GameDayScheduleCommand: AsyncParsableCommand {
         }
         let days = RegisteredGameDays(stateDirectory: state.path)
         let now = Date(timeIntervalSince1970: LinuxTime().secondsSince1970)
-        if let known = try days.all().first(where: { $0.file == path }) {
+        let known = try days.all().first { $0.file == path }
+        if let known {
             Console.output(
                 "\"\(known.name.escapedForDisplay)\" is registered already; its schedule is read from the file each time"
             )
-        } else {
-            let registered = RegisteredGameDay(
+        }
+        var registered =
+            known
+            ?? RegisteredGameDay(
                 file: path,
                 name: day.definition.name,
                 seed: UInt64.random(in: 1 ... .max),
                 state: ScheduleState(registered: now),
                 history: []
             )
+        if known == nil || registered.options ?? [] != script.words {
+            registered.options = script.words
             do throws(KernelError) {
                 try days.save(registered)
             } catch {
@@ -97,14 +102,19 @@ struct GameDayNextCommand: AsyncParsableCommand {
     var script: ScriptOptions
 
     func run() async throws {
-        let days = try RegisteredGameDays(stateDirectory: state.path).all()
-        if days.isEmpty {
+        let entries = try RegisteredGameDays(stateDirectory: state.path).entries()
+        if entries.isEmpty {
             Console.output("no GameDay is registered; see `moonquake gameday schedule`")
         }
         let now = Date(timeIntervalSince1970: LinuxTime().secondsSince1970)
-        for day in days {
+        for entry in entries {
+            guard case .success(let day) = entry else {
+                if case .failure(let problem) = entry { Console.output(problem.message) }
+                continue
+            }
             Console.output("\"\(day.name.escapedForDisplay)\" (\(day.file.escapedForDisplay))")
             do {
+                let script = try day.options(beside: script)
                 let definition = try await GameDayFile(path: day.file, script: script).load()
                     .definition
                 guard let schedule = definition.schedule else {
@@ -112,7 +122,9 @@ struct GameDayNextCommand: AsyncParsableCommand {
                     continue
                 }
                 let after = max(now, day.state.settled)
-                let next = schedule.next(after: after, registered: day.state.registered)
+                let next =
+                    day.state.pending?.start
+                    ?? schedule.next(after: after, registered: day.state.registered)
                 Console.output(
                     "  next: \(next.map { WallClock.text($0, in: schedule.zone) } ?? "never")"
                 )

@@ -15,6 +15,13 @@ struct ProcessLock {
         return ProcessLock(path: "\(stateDirectory)/gamedays/.\(name).lock")
     }
 
+    /// The locks of all GameDays that have run here; those of which one runs now have a holder.
+    static func gameDays(stateDirectory: String) throws(CommandFailure) -> [ProcessLock] {
+        let folder = "\(stateDirectory)/gamedays"
+        return try StateFile.names(in: folder, hidden: true).filter { $0.hasSuffix(".lock") }
+            .map { ProcessLock(path: "\(folder)/\($0)") }
+    }
+
     /// The lock of the one process that starts registered GameDays.
     static func schedules(stateDirectory: String) -> ProcessLock {
         ProcessLock(path: "\(stateDirectory)/schedules/.lock")

@@ -18,6 +18,8 @@ struct RegisteredGameDay: Codable {
     var state: ScheduleState
     /// What became of the times that were due, the last hundred.
     var history: [Firing]
+    /// The options of scripts that it was registered with, as words; nil for none.
+    var options: [String]?
 
     /// What became of a time that was due.
     struct Firing: Codable {
@@ -25,6 +27,11 @@ struct RegisteredGameDay: Codable {
         /// `started`, or why it was skipped.
         var outcome: String
         var missed: Int
+    }
+
+    /// The options of scripts that hold for it: its own, and those of the command that looks at it.
+    func options(beside others: ScriptOptions) throws -> ScriptOptions {
+        try ScriptOptions.parse((options ?? []) + others.words)
     }
 
     /// Notes what became of a time.

@@ -105,6 +105,7 @@ actor ScheduleWatch {
     /// The schedule as the file has it now; nil when it has none any more.
     private func schedule(of day: RegisteredGameDay) async throws(CommandFailure) -> Schedule? {
         do {
+            let script = try day.options(beside: script)
             return try await GameDayFile(path: day.file, script: script).load().definition.schedule
         } catch let failure as CommandFailure {
             throw failure
@@ -128,13 +129,13 @@ actor ScheduleWatch {
     }
 
     private func start(_ day: RegisteredGameDay) throws(CommandFailure) -> RunningGameDay {
-        var arguments = [OwnProgram.path, "gameday", "run", "--json", "--state-dir", state.path]
-        if script.sudo { arguments.append("--sudo") }
+        let program = [OwnProgram.path, "gameday", "run", "--json", "--state-dir", state.path]
+        let words = (day.options ?? []) + script.words
         do throws(KernelError) {
             return RunningGameDay(
                 try LineProcess(
                     OwnProgram.path,
-                    arguments + [day.file],
+                    program + words + [day.file],
                     errorOutput: STDERR_FILENO
                 )
             )

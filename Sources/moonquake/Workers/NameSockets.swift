@@ -13,7 +13,7 @@ final class NameSockets: ResolverHost {
     let station: StationSockets
 
     private let sockets: NamespaceSockets
-    private let original: OriginalDestination?
+    private let tracking: ConnectionTracking?
     private let known: [Redirect]
     /// The ports of the listeners for whatever resolver.
     private let datagramPort: Int?
@@ -23,18 +23,19 @@ final class NameSockets: ResolverHost {
     init(_ fault: NameFault) throws(KernelError) {
         let sockets = try NamespaceSockets(fault.place.namespace)
         self.sockets = sockets
-        if let address = fault.listener {
-            original = nil
+        if fault.listener != nil {
+            tracking = nil
             known = []
             (datagramPort, streamPort) = (nil, nil)
-            station = try Self.fixed(address, fault.resolvers.first, sockets)
+            station = try Self.fixed(Array(zip(fault.listeners, fault.resolvers)), sockets)
             return
         }
-        original = Self.conntrack(in: sockets)
+        // Where the kernel has none, what goes to other resolvers cannot be passed on.
+        tracking = try? sockets.within { () throws(KernelError) in try ConnectionTracking() }
         var datagrams: [StationSockets.Datagrams] = []
         var known: [Redirect] = []
         for resolver in fault.resolvers {
-            let loopback = Self.loopback(isIPv6: resolver.address.isIPv6)
+            let loopback = NetworkAddress.loopback(isIPv6: resolver.address.isIPv6)
             guard
                 let bound = try sockets.boundWhereThere(
                     .udp,
@@ -60,7 +61,7 @@ final class NameSockets: ResolverHost {
             )
         }
         self.known = known
-        if original != nil {
+        if tracking != nil {
             let any = try Self.both(.udp, sockets)
             datagrams += any.ends.map { StationSockets.Datagrams($0.descriptor, at: $0.end) }
             datagramPort = any.port
@@ -86,7 +87,7 @@ final class NameSockets: ResolverHost {
 
     func destination(ofDatagramFrom client: SocketEnd, to listener: SocketEnd) -> SocketEnd? {
         // What cannot be found is counted by the responder as a query that could not be passed on.
-        (try? original?.ofDatagram(from: client, to: listener)) ?? nil
+        (try? tracking?.originalDestination(ofDatagramFrom: client, to: listener)) ?? nil
     }
 
     func connectDatagrams(to resolver: SocketEnd) throws(KernelError) -> Int32 {
@@ -102,19 +103,20 @@ final class NameSockets: ResolverHost {
         var end: SocketEnd
     }
 
-    /// A listener at a fixed address, for the resolver that was asked before.
+    /// Listeners at fixed addresses, each for the resolver that was asked before.
     private static func fixed(
-        _ address: NetworkAddress,
-        _ resolver: SocketEnd?,
+        _ listeners: [(NetworkAddress, SocketEnd)],
         _ sockets: NamespaceSockets
     ) throws(KernelError) -> StationSockets {
-        let end = SocketEnd(address, port: 53)
-        let datagrams = try sockets.bound(.udp, at: end)
-        let streams = try sockets.bound(.tcp, at: end)
-        return StationSockets(
-            datagrams: [StationSockets.Datagrams(datagrams.descriptor, at: end, for: resolver)],
-            streams: [StationSockets.Streams(streams.descriptor, isIPv6: false, for: resolver)]
-        )
+        var station = StationSockets(datagrams: [], streams: [])
+        for (address, resolver) in listeners {
+            let end = SocketEnd(address, port: 53)
+            let datagrams = try sockets.bound(.udp, at: end)
+            station.datagrams.append(.init(datagrams.descriptor, at: end, for: resolver))
+            let streams = try sockets.bound(.tcp, at: end)
+            station.streams.append(.init(streams.descriptor, isIPv6: false, for: resolver))
+        }
+        return station
     }
 
     /// Listeners of both families on one port; of IPv4 alone where there is no IPv6.
@@ -124,14 +126,14 @@ final class NameSockets: ResolverHost {
     ) throws(KernelError) -> (ends: [Bound], port: Int) {
         var last: KernelError?
         for _ in 0..<tries {
-            let first = SocketEnd(loopback(isIPv6: false), port: 0)
+            let first = SocketEnd(.loopback(isIPv6: false), port: 0)
             let bound = try sockets.bound(transport, at: first)
             let four = Bound(
                 descriptor: bound.descriptor,
                 end: SocketEnd(first.address, port: bound.port)
             )
             do throws(KernelError) {
-                let end = SocketEnd(loopback(isIPv6: true), port: bound.port)
+                let end = SocketEnd(.loopback(isIPv6: true), port: bound.port)
                 guard let six = try sockets.boundWhereThere(transport, at: end) else {
                     return ([four], bound.port)
                 }
@@ -143,23 +145,5 @@ final class NameSockets: ResolverHost {
             }
         }
         throw last ?? KernelError(.failed, "listen on a port", "none was found")
-    }
-
-    private static func loopback(isIPv6: Bool) -> NetworkAddress {
-        let bytes = isIPv6 ? [UInt8](repeating: 0, count: 15) + [1] : [127, 0, 0, 1]
-        guard let address = NetworkAddress(bytes: bytes) else {
-            preconditionFailure("4 and 16 bytes are addresses")
-        }
-        return address
-    }
-
-    /// The lookup of what was asked; nil where the kernel has none (CONFIG_NF_CT_NETLINK).
-    private static func conntrack(in sockets: NamespaceSockets) -> OriginalDestination? {
-        let nobody = SocketEnd(loopback(isIPv6: false), port: 1)
-        return try? sockets.within { () throws(KernelError) in
-            let original = try OriginalDestination()
-            _ = try original.ofDatagram(from: nobody, to: nobody)
-            return original
-        }
     }
 }

@@ -38,6 +38,7 @@ final class NameWorker {
     /// Serves the agent until it is gone.
     static func serve() async throws(KernelError) {
         let server = try WorkerServer()
+        try server.expectConnections()
         let worker = try NameWorker()
         try await server.serve { (call: NameCall) throws(KernelError) in
             try await worker.answer(call)
@@ -125,13 +126,12 @@ final class NameWorker {
         let key = key(fault)
         guard let station = stations[key], station.leases.contains(fault.name) else { return }
         _ = resolver.remove(lease: fault.name, from: station.number)
-        if let plan = station.plans[fault.name] {
-            if station.leases.count == 1 {
-                try redirects.drain(plan, in: fault.place.namespace)
-                await waitForAnswers(station.number)
-            }
-            try redirects.remove(fault.name, in: fault.place.namespace)
+        let plan = station.plans[fault.name]
+        if station.leases.count == 1 {
+            if let plan { try redirects.drain(plan, in: fault.place.namespace) }
+            await waitForAnswers(station.number)
         }
+        if plan != nil { try redirects.remove(fault.name, in: fault.place.namespace) }
         await leave(key, fault.name)
     }
 

@@ -36,6 +36,7 @@ final class RequestWorker {
     /// Serves the agent until it is gone.
     static func serve() async throws(KernelError) {
         let server = try WorkerServer()
+        try server.expectConnections()
         let worker = RequestWorker()
         try await server.serve { (call: RequestCall) throws(KernelError) in
             switch call {
@@ -138,7 +139,10 @@ final class RequestWorker {
             return try station(fault.way, .fixed(upstream), listeners, port, sockets)
         case .redirect(let redirect):
             let (listeners, port) = try Self.listeners(redirect, sockets)
-            return try station(fault.way, .original, listeners, port, sockets)
+            let memory = try? sockets.within { () throws(KernelError) in
+                TrackedConnections(tracking: try ConnectionTracking())
+            }
+            return try station(fault.way, .original(memory), listeners, port, sockets)
         }
     }
 
@@ -232,6 +236,16 @@ final class RequestWorker {
         } catch {
             throw KernelError(.failed, "pass on to \(address):\(port)", "\(error)")
         }
+    }
+}
+
+/// What the kernel tracks of a namespace's connections, for its proxy.
+private struct TrackedConnections: RedirectMemory {
+    let tracking: ConnectionTracking
+
+    func forget(connectionFrom client: SocketEnd, to listener: SocketEnd) {
+        // Without, it is remembered for ten seconds.
+        try? tracking.forget(connectionFrom: client, to: listener)
     }
 }
 

@@ -351,7 +351,7 @@ final class Walk {
         }
     }
 
-    private static let patience = 1500
+    private static let patience = 4000
 
     /// Lets others run: at first for a moment only.
     private static func pause(_ round: Int) async {

@@ -152,6 +152,8 @@ private struct LyingPause: Fault {
         try await pause.verify(undo, on: kernel)
     }
 
+    static func touches(_ undo: ProcessPause.Undo) -> [StatePart] { ProcessPause.touches(undo) }
+
     static func effect(
         _ undo: ProcessPause.Undo,
         on kernel: Kernel

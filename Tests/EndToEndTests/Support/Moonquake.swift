@@ -107,16 +107,21 @@ extension Sandbox {
         )
     }
 
-    /// Runs a command of the program, whose arguments are a list, to its end.
+    /// Runs a command of the program, whose arguments are a list, to its end; in a control group of its own if one is
+    /// given.
     func moonquake(
         _ arguments: [String],
         asNobody: Bool = false,
         environment: [String: String]? = nil,
+        group: String? = nil,
         within limit: Duration = .seconds(60)
     ) throws -> Moonquake.Ended {
         let start = ContinuousClock.now
+        let place = group.map {
+            ["bash", "-c", "echo $$ >\($0)/cgroup.procs; exec \"$@\"", "moonquake"]
+        }
         let program = try self.start(
-            command(arguments, asNobody: asNobody),
+            (place ?? []) + command(arguments, asNobody: asNobody),
             environment: surroundings(environment, asNobody: asNobody)
         )
         let code = try program.ended(within: limit)
@@ -131,11 +136,16 @@ extension Sandbox {
     /// The report that the last run left in the state directory.
     func lastReport(asNobody: Bool = false) throws -> RunReport {
         let folder = (asNobody ? stateOfNobody : state) + "/runs"
-        let name = try #require(File.names(in: folder).last, "no run left a report in \(folder)")
-        return try WireJSON.value(
-            RunReport.self,
-            from: try #require(File.text("\(folder)/\(name)"))
-        )
+        let names = File.names(in: folder)
+        let last = try #require(names.last, "no run left a report in \(folder)")
+        // Those of one second have no order by their names.
+        let reports = try names.filter { $0.prefix(15) == last.prefix(15) }.map { name in
+            try WireJSON.value(
+                RunReport.self,
+                from: try #require(File.text("\(folder)/\(name)"))
+            )
+        }
+        return try #require(reports.max { $0.startedAtSeconds < $1.startedAtSeconds })
     }
 
     /// The journals of live agents or crashed ones, as their lines.

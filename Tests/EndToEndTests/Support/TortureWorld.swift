@@ -1,5 +1,6 @@
 // A world in which every fault finds a target, and all that a fault could leave behind in it, as text.
 
+import ChaosModel
 import Glibc
 
 /// Namespaces with a resolver and a web server, a process in control groups of its own, and a file system.
@@ -15,14 +16,6 @@ struct TortureWorld {
         "noop": "it does nothing",
         "process.kill": "what it did cannot be undone",
     ]
-
-    /// The hierarchies of control groups: all in one, or one for each controller.
-    private static let hierarchies: [String] = {
-        let root = "/sys/fs/cgroup"
-        if access("\(root)/cgroup.controllers", F_OK) == 0 { return [root] }
-        return ["cpu", "memory", "pids"].map { "\(root)/\($0)" }
-            .filter { access("\($0)/cgroup.procs", W_OK) == 0 }
-    }()
 
     private static let limits = [
         "cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us", "memory.max", "memory.limit_in_bytes",
@@ -43,16 +36,8 @@ struct TortureWorld {
         try RequestWorld.serve(["8080"], in: far, box)
         victim = try box.start([Moonquake.path, "wrap", "--", "sleep", "infinity"])
         disk = try box.fileSystem(megabytes: 64)
-        let name = "mqe-\(UInt32.random(in: .min ... .max))"
-        groups = Self.hierarchies.map { "\($0)/\(name)" }
-        for group in groups {
-            guard mkdir(group, 0o755) == 0 else { throw SetUpError("cannot make \(group)") }
-            box.adopt(group: group)
-            try File.write("\(victim.pid)", to: "\(group)/cgroup.procs")
-            if access("\(group)/pids.max", F_OK) == 0 {
-                try File.write("64", to: "\(group)/pids.max")
-            }
-        }
+        groups = try box.groups(of: victim.pid)
+        try box.write("64", to: "pids.max", in: groups)
         let pid = victim.pid
         guard eventually(holds: { Proc.commandLine(of: pid).hasPrefix("sleep") }) else {
             throw SetUpError("the wrapped process did not start: \(victim.errors)")
@@ -104,9 +89,21 @@ struct TortureWorld {
         ]
     }
 
+    /// A script that makes these faults, and says so.
+    func script(_ names: [String], then rest: String) throws -> String {
+        let texts = try names.map { name in
+            guard let fault = faults.first(where: { $0.name == name }) else {
+                throw SetUpError("there is no fault \(name)")
+            }
+            return "inject(\(fault.text))"
+        }
+        return (texts + [rest]).joined(separator: "\n")
+    }
+
     /// Everything that a fault could have changed here.
     func dump() throws -> String {
-        "\(try box.world(names.near, names.far))\n\(quickDump())"
+        let mounts = File.text("/proc/self/mountinfo") ?? ""
+        return "\(try box.world(names.near, names.far))\n\(mounts)\n\(quickDump())"
     }
 
     /// The same without what takes a program to read.
@@ -124,8 +121,11 @@ struct TortureWorld {
             }
             lines += File.names(in: group).filter { $0.hasPrefix("moonquake") }
         }
-        for hierarchy in Self.hierarchies {
-            lines += File.names(in: hierarchy).filter { $0.hasPrefix("moonquake_") }
+        for hierarchy in Sandbox.hierarchies {
+            // Others on this machine may run at the same time.
+            lines += File.names(in: hierarchy).filter { name in
+                ownMarks.contains { name.hasPrefix($0) }
+            }
         }
         var space = statvfs()
         statvfs(disk, &space)
@@ -134,6 +134,16 @@ struct TortureWorld {
             lines.append("\(path): \(File.text(path) ?? "none")")
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// What the names of groups of this test's runs begin with.
+    private var ownMarks: [String] {
+        ["open", "closed"].flatMap { File.names(in: "\(box.state)/journals/\($0)") }
+            .compactMap { name in
+                name.split(separator: ".").first.map {
+                    "moonquake_\(LeaseID.stem(of: String($0.split(separator: "-").prefix(3).joined(separator: "-"))))"
+                }
+            }
     }
 
     /// Whether the packet filters of both namespaces have nothing of ours.

@@ -23,10 +23,26 @@ extension Sandbox {
             world["iptables", name] = Self.withoutCounters(try tool("iptables-save", in: name))
             world["ip6tables", name] = Self.withoutCounters(try tool("ip6tables-save", in: name))
             world["qdiscs", name] = try tool("tc", "qdisc", "show", in: name)
+            world["filters", name] = try filters(in: name)
             world["links", name] = try tool("ip", "-details", "address", in: name)
             world["routes", name] = try tool("ip", "route", in: name)
         }
         return world
+    }
+
+    /// The filters of every interface of a namespace, at its root and at both ends of clsact.
+    private func filters(in namespace: String) throws -> String {
+        let links = try tool("ip", "-o", "link", "show", in: namespace).split(separator: "\n")
+            .compactMap { line -> String? in
+                let words = line.split(separator: " ")
+                guard words.count > 1 else { return nil }
+                return String(words[1].prefix { $0 != ":" && $0 != "@" })
+            }
+        let lines = links.flatMap { link in
+            ["", " ingress", " egress"].map { "filter show dev \(link)\($0)" }
+        }
+        let batch = try write("filters.tc", lines.joined(separator: "\n") + "\n")
+        return try tool("tc", "-batch", batch, in: namespace)
     }
 
     /// Expects the world of these namespaces to be as it was.

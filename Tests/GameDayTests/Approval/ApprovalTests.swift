@@ -79,6 +79,63 @@ struct ApprovalTests {
     }
 
     @Test
+    func `a GameDay that changed after the approval is refused`() async throws {
+        let day = day(ApprovalRule(scope: .day, approvers: 1, timeoutMs: 60_000))
+        day.answers.onOpen { gate in
+            day.experiments.digests["day"] = "sha256:edited"
+            day.answers.answer(gate, "ada")
+        }
+        let report = try await day.run()
+        #expect(day.log.all.isEmpty)
+        #expect(report.exitCode == ExitCode.definition.rawValue)
+        #expect(
+            report.reasons[0].hasPrefix(
+                "the GameDay has changed since the day began (sha256:day then, sha256:edited now)"
+            )
+        )
+    }
+
+    @Test
+    func `a gate has its end also when the wall clock does not go on`() async throws {
+        var day = day(ApprovalRule(scope: .day, approvers: 1, timeoutMs: 50))
+        day.time = StoppedWallClock()
+        let report = try await day.run()
+        #expect(report.gates[0].outcome == "expired")
+        #expect(report.status == .halted)
+    }
+
+    /// Asks in the same words before each of two experiments.
+    private struct AskingTwice: DayBody {
+        func run(_ day: any DayControls) async throws(DayHalt) {
+            for name in ["a", "b"] {
+                try await day.approve("the next one")
+                _ = try await day.experiment(.named(name))
+            }
+        }
+        func stop(reason: String) {}
+    }
+
+    @Test
+    func `an approval is for one gate, also when the next asks in the same words`() async throws {
+        var day = SimulatedDay(["a": .held, "b": .never])
+        day.body = AskingTwice()
+        day.answers.onOpen { [answers = day.answers] gate in answers.answer(gate, "ada") }
+        let runner = try await day.runner()
+        async let ended = runner.run()
+        while !day.log.all.contains("run b") { await Task.yield() }
+        let cutOff = try #require(day.store.last)
+        await runner.stop("the end of the first process")
+        _ = await ended
+        #expect(day.answers.opened.map(\.id) == ["day-1-gate1", "day-1-gate2"])
+
+        // Both were given before the day was cut off, and neither is asked for again.
+        var again = SimulatedDay(["a": .held, "b": .held])
+        again.body = AskingTwice()
+        #expect(await (try again.runner(resuming: cutOff)).run().passed)
+        #expect(again.answers.opened.isEmpty)
+    }
+
+    @Test
     func `stopping the day ends the wait at a gate`() async throws {
         let day = day(ApprovalRule(scope: .day, approvers: 1, timeoutMs: 3_600_000))
         let runner = try await day.runner()

@@ -1,5 +1,7 @@
 import ChaosLinux
 import ChaosModel
+import Foundation
+import Glibc
 import Testing
 
 @Suite
@@ -46,6 +48,30 @@ struct LinuxApprovalTests {
             try approvals.close(gate)
             let left = try approvals.waiting()
             #expect(left.isEmpty)
+        }
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "needs root, to own a file as somebody else"))
+    func `an answer in somebody else's name does not count`() async throws {
+        try await withFolder { folder in
+            let approvals = LinuxApprovals(stateDirectory: folder)
+            try approvals.open(gate)
+            for (who, owner) in [("nobody", 65_534), ("ada", 65_534), ("grace", 0)] as [(_, uid_t)]
+            {
+                let answer = GateAnswer(
+                    who: who,
+                    approves: true,
+                    comment: nil,
+                    at: 1500,
+                    planDigest: gate.planDigest
+                )
+                let path = "\(folder)/approvals/\(gate.id).answers/\(who).json"
+                try WireJSON.line(answer).write(toFile: path, atomically: false, encoding: .utf8)
+                try #require(chown(path, owner, owner) == 0)
+            }
+            // Root's files may speak for who used sudo; those of others only for their owners.
+            let answers = try approvals.answers(to: gate)
+            #expect(answers.map(\.who) == ["grace", "nobody"])
         }
     }
 

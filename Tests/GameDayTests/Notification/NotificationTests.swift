@@ -54,14 +54,14 @@ struct NotificationTests {
         let url = "http://127.0.0.1:\(server.port)/hooks/s3cret"
         let notifier = Notifier.webhook(url: url, headers: ["Authorization": "Bearer t0ken"])
         let notifications = Notifications([notifier], time: SystemTime())
-        await notifications.tell(notice("GameDay \"rehearsal\" begins"))
+        await notifications.tell(notice("GameDay \"<!channel> & co\" begins"))
         let got = try await server.next()
         #expect(got.headers?["authorization"] == "Bearer t0ken")
         #expect(got.headers?["content-type"] == "application/json")
         let object = try #require(
             try JSONSerialization.jsonObject(with: Data((got.body ?? "").utf8)) as? [String: Any]
         )
-        #expect(object["text"] as? String == "GameDay \"rehearsal\" begins")
+        #expect(object["text"] as? String == "GameDay \"&lt;!channel&gt; &amp; co\" begins")
         #expect(object["kind"] as? String == "starting")
         let records = await notifications.settle(within: .seconds(10))
         #expect(records.map(\.attempts) == [1])
@@ -189,6 +189,32 @@ struct NotificationTests {
             #expect(record.attempts == 3)
             #expect(began.duration(to: .now) < .seconds(9), "no attempt may wait for its time-out")
         }
+    }
+
+    /// A sender that heeds no cancellation, as libcurl does while it waits.
+    private struct Deaf: NoticeSender {
+        func send(_ notice: Notice) async throws {
+            await Task.detached { try? await Task.sleep(for: .seconds(60)) }.value
+        }
+    }
+
+    @Test
+    func `the end of the day does not wait for a sender that cannot be cancelled`() async {
+        let notifications = Notifications([("deaf", Deaf())], time: SystemTime())
+        await notifications.tell(notice("one"))
+        let began = ContinuousClock.now
+        let records = await notifications.settle(within: .milliseconds(100))
+        #expect(began.duration(to: .now) < .seconds(30))
+        #expect(records.map(\.failure) == ["no answer by the end of the day"])
+    }
+
+    @Test
+    func `a command that leaves a process behind is told, and not waited for`() async throws {
+        let command = ["/bin/sh", "-c", "cat > /dev/null; sleep 40 & exit 0"]
+        let notifications = Notifications([.command(command)], time: SystemTime())
+        await notifications.tell(notice("one"))
+        let records = await notifications.settle(within: .seconds(20))
+        #expect(records.map(\.failure) == [nil])
     }
 
     @Test

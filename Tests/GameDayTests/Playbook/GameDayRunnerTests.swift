@@ -73,6 +73,42 @@ struct GameDayRunnerTests {
     }
 
     @Test
+    func `a stop while an experiment is looked at keeps it from running`() async throws {
+        var day = SimulatedDay(["a": .held, "b": .held])
+        let (reached, reach) = AsyncStream.makeStream(of: Void.self)
+        let (allowed, allow) = AsyncStream.makeStream(of: Void.self)
+        day.experiments.moment = { [log = day.log] moment in
+            // Each is looked at once more before it runs.
+            guard moment == "look b", log.all.contains("run a") else { return }
+            reach.finish()
+            for await _ in allowed {}
+        }
+        let runner = try await day.runner()
+        async let ended = runner.run()
+        for await _ in reached {}
+        await runner.stop("interrupted")
+        allow.finish()
+        let report = await ended
+        #expect(day.log.all == ["run a"])
+        #expect(report.experiments.map(\.outcome) == [.held, .skipped])
+        #expect(report.exitCode == ExitCode.interrupted.rawValue)
+    }
+
+    @Test
+    func `the time line is in the order of time, also when the day is stopped in a run`()
+        async throws
+    {
+        let day = SimulatedDay(["a": .never])
+        let runner = try await day.runner()
+        async let ended = runner.run()
+        while !day.log.all.contains("run a") { await Task.yield() }
+        await runner.stop("interrupted")
+        let timeline = await ended.timeline
+        #expect(timeline.contains { $0.runID != nil } && timeline.contains { $0.runID == nil })
+        #expect(timeline.map(\.at) == timeline.map(\.at).sorted())
+    }
+
+    @Test
     func `stopping the day ends a pause`() async throws {
         var day = SimulatedDay(["a": .held, "b": .held])
         day.definition.pauseMs = 3_600_000
@@ -99,6 +135,48 @@ struct GameDayRunnerTests {
         #expect(again.log.all == ["run b", "run c"])
         #expect(report.experiments.map(\.outcome) == [.held, .held, .held])
         #expect(report.passed)
+    }
+
+    @Test
+    func `a day that is cut off twice knows what had ended before the first time`() async throws {
+        func cut(_ ends: KeyValuePairs<String, ScriptedExperiments.End>, _ earlier: GameDayReport?)
+            async throws -> GameDayReport
+        {
+            let day = SimulatedDay(ends)
+            let runner = try await day.runner(resuming: earlier)
+            async let ended = runner.run()
+            while !day.log.all.contains("run b") { await Task.yield() }
+            let kept = try #require(day.store.last)
+            await runner.stop("the end of the process")
+            _ = await ended
+            return kept
+        }
+        let first = try await cut(["a": .held, "b": .never], nil)
+        let second = try await cut(["a": .leaked, "b": .never], first)
+        #expect(second.experiments.map(\.title) == ["a"])
+        let third = SimulatedDay(["a": .leaked, "b": .held])
+        let report = await (try third.runner(resuming: second)).run()
+        #expect(third.log.all == ["run b"])
+        #expect(report.passed)
+    }
+
+    @Test
+    func
+        `a day that was cut off before it could halt halts, and one that ends early keeps its rows`()
+        async throws
+    {
+        var earlier = try await SimulatedDay(["a": .held, "b": .aborted, "c": .held]).run()
+        earlier.status = .running
+        earlier.experiments.removeLast()
+        let again = SimulatedDay(["a": .held, "b": .held, "c": .held])
+        let report = await (try again.runner(resuming: earlier)).run()
+        #expect(again.log.all.isEmpty)
+        #expect(report.experiments.map(\.outcome) == [.held, .aborted, .skipped])
+        #expect(report.exitCode == ExitCode.aborted.rawValue)
+
+        let stopped = try await again.runner(resuming: earlier)
+        await stopped.stop("interrupted")
+        #expect(await stopped.run().experiments.map(\.outcome) == [.held, .aborted, .skipped])
     }
 
     @Test
@@ -150,6 +228,30 @@ struct GameDayRunnerTests {
         )
         #expect(report.notifications.map(\.kind) == [.starting, .gate, .gate, .aborted, .ended])
         #expect(report.notifications.allSatisfy { $0.failure == nil && $0.attempts == 1 })
+    }
+
+    @Test
+    func `an abort is told when it begins, once, and one by a person too`() async throws {
+        var day = SimulatedDay(["a": .aborted])
+        let told = DayLog()
+        day.senders = [("log", LoggingSender(log: told))]
+        day.experiments.moment = { moment in
+            // The run goes on until people know.
+            while moment == "abort a", !told.all.contains("tell aborted") { await Task.yield() }
+        }
+        let report = try await day.run()
+        #expect(told.all == ["tell starting", "tell aborted", "tell ended"])
+        #expect(report.status == .halted)
+
+        var other = SimulatedDay(["a": .never])
+        let log = DayLog()
+        other.senders = [("log", LoggingSender(log: log))]
+        let runner = try await other.runner()
+        async let ended = runner.run()
+        while !other.log.all.contains("run a") { await Task.yield() }
+        await runner.stop("interrupted")
+        _ = await ended
+        #expect(log.all == ["tell starting", "tell aborted", "tell ended"])
     }
 
     @Test

@@ -21,6 +21,17 @@ struct SystemTime: TimePort {
     }
 }
 
+/// A clock whose hands somebody holds, while time goes on.
+struct StoppedWallClock: TimePort {
+    private let system = SystemTime()
+
+    var now: Instant { system.now }
+
+    var secondsSince1970: Double { 1_795_600_800 }
+
+    func sleep(until instant: Instant) async throws { try await system.sleep(until: instant) }
+}
+
 /// What a day did, in order.
 final class DayLog: Sendable {
     private let lines = Mutex<[String]>([])
@@ -50,20 +61,30 @@ struct ScriptedExperiments: ExperimentSource {
     let ends: [String: End]
     let log: DayLog
     let digests = Digests()
+    /// Is waited for where a test wants to act: "look a", "abort a".
+    var moment: @Sendable (String) async -> Void = { _ in }
 
     func look(
         at reference: ExperimentReference
     ) async throws(DefinitionError) -> (title: String, digest: String) {
-        (reference.description, digests[reference.description])
+        await moment("look \(reference)")
+        return (reference.description, digests[reference.description])
     }
 
-    func prepare(_ reference: ExperimentReference) async throws(DefinitionError)
-        -> any ExperimentRun
-    {
+    func digestOfDay() async throws(DefinitionError) -> String { digests["day"] }
+
+    func prepare(
+        _ reference: ExperimentReference,
+        whenAborted: @escaping @Sendable (String) -> Void
+    ) async throws(DefinitionError) -> any ExperimentRun {
         guard let end = ends[reference.description] else {
             throw DefinitionError("\(reference)", "is not there")
         }
-        return Run(title: reference.description, end: end, log: log)
+        let title = reference.description
+        return Run(title: title, end: end, log: log) { [moment] in
+            whenAborted("\(title) was above its limit")
+            await moment("abort \(title)")
+        }
     }
 
     func reportFile(of report: RunReport) -> String? { "runs/\(report.runID).json" }
@@ -72,18 +93,22 @@ struct ScriptedExperiments: ExperimentSource {
         let title: String
         let end: End
         let log: DayLog
+        private let abort: @Sendable () async -> Void
         private let stopped = AsyncStream.makeStream(of: Void.self)
 
-        init(title: String, end: End, log: DayLog) {
+        init(title: String, end: End, log: DayLog, abort: @escaping @Sendable () async -> Void) {
             self.title = title
             self.end = end
             self.log = log
+            self.abort = abort
         }
 
         func run() async -> RunReport {
             log.append("run \(title)")
-            if case .never = end {
-                for await _ in stopped.stream { break }
+            switch end {
+            case .aborted: await abort()
+            case .never: for await _ in stopped.stream { break }
+            default: break
             }
             return report
         }
@@ -225,10 +250,11 @@ struct SimulatedDay {
     let answers = Answers()
     let store = MemoryStore()
     var definition: GameDayDefinition
-    let experiments: ScriptedExperiments
+    var experiments: ScriptedExperiments
     var health: ScriptedHealth?
     var body: (any DayBody)?
     var senders: [(name: String, sender: any NoticeSender)] = []
+    var time: any TimePort = SystemTime()
 
     init(_ ends: KeyValuePairs<String, ScriptedExperiments.End>) {
         definition = GameDayDefinition(
@@ -254,10 +280,10 @@ struct SimulatedDay {
                 experiments: experiments,
                 health: health,
                 approvals: answers,
-                notifications: Notifications(senders, time: SystemTime()),
+                notifications: Notifications(senders, time: time),
                 store: store,
                 observer: SilentObserver(),
-                time: SystemTime()
+                time: time
             )
         )
     }

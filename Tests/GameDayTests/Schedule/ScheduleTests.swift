@@ -70,6 +70,25 @@ struct ScheduleTests {
     }
 
     @Test
+    func `every hour is an hour after the last, also when the clocks repeat or skip one`() throws {
+        let hourly = try schedule(["every": .string("hour"), "zone": .string("Europe/Oslo")])
+        let autumn = hourly.occurrences(
+            after: try date("2026-10-24T22:30:00Z"),
+            through: try date("2026-10-25T03:00:00Z"),
+            registered: .distantPast
+        )
+        let repeated = try autumn.map { try wall($0, "Europe/Oslo").suffix(5).description }
+        #expect(repeated == ["01:00", "02:00", "02:00", "03:00", "04:00"])
+        let spring = hourly.occurrences(
+            after: try date("2026-03-28T23:30:00Z"),
+            through: try date("2026-03-29T02:00:00Z"),
+            registered: .distantPast
+        )
+        let skipped = try spring.map { try wall($0, "Europe/Oslo").suffix(5).description }
+        #expect(skipped == ["01:00", "03:00", "04:00"])
+    }
+
+    @Test
     func `two times do not mix their hours and minutes`() throws {
         let twice = try schedule([
             "every": .string("day"), "at": .list([.string("10:00"), .string("14:30")]),

@@ -89,30 +89,44 @@ struct ScheduleTickerTests {
         #expect(daemon.fired.count == 1)
     }
 
+    /// How much later than due each start of some days is.
+    private func delays(_ daemon: VirtualDaemon, days: Double) throws -> [TimeInterval] {
+        var daemon = daemon
+        var delays: [TimeInterval] = []
+        let end = daemon.now.addingTimeInterval(days * 86400)
+        while daemon.now < end {
+            let before = daemon.events.count
+            let next = try #require(try daemon.look())
+            if daemon.events.count > before, case .fired(let due, _) = daemon.events[before] {
+                delays.append(daemon.now.timeIntervalSince(due))
+            }
+            daemon.now = max(next, daemon.now)
+        }
+        return delays
+    }
+
+    @Test
+    func `jitter moves no start out of its window`() throws {
+        let daemon = try daemon([
+            "every": .string("day"), "at": .string("15:00"), "only_between": .string("09:00-16:00"),
+            "jitter": .string("6h"),
+        ])
+        let delays = try delays(daemon, days: 60)
+        #expect(delays.count == 60)
+        #expect(Set(delays).count > 50)
+        #expect(delays.allSatisfy { (0..<3600).contains($0) })
+    }
+
     @Test
     func `jitter moves a start by chance, within its bound, the same for one seed`() throws {
         let options: [String: ParameterValue] = [
             "every": .string("day"), "at": .string("10:00"), "jitter": .string("10%"),
         ]
-        func starts(_ seed: UInt64) throws -> [TimeInterval] {
-            var daemon = try daemon(options, seed: seed)
-            var starts: [TimeInterval] = []
-            let end = daemon.now.addingTimeInterval(30 * 86400)
-            while daemon.now < end {
-                let before = daemon.events.count
-                let next = try #require(try daemon.look())
-                if daemon.events.count > before, case .fired(let due, _) = daemon.events[before] {
-                    starts.append(daemon.now.timeIntervalSince(due))
-                }
-                daemon.now = max(next, daemon.now)
-            }
-            return starts
-        }
-        let first = try starts(7)
+        let first = try delays(try daemon(options, seed: 7), days: 30)
         #expect(first.count == 30)
         #expect(first.allSatisfy { (0...8640).contains($0) })
         #expect(Set(first).count > 25)
-        #expect(try starts(7) == first)
-        #expect(try starts(8) != first)
+        #expect(try delays(try daemon(options, seed: 7), days: 30) == first)
+        #expect(try delays(try daemon(options, seed: 8), days: 30) != first)
     }
 }

@@ -205,7 +205,8 @@ struct `The http probe` {
                 let seen7 = try await source.value()
                 #expect(seen7 == 0)
             }
-            #expect(residentBytes() - before < 64 << 20)
+            // Other tests of this process take memory meanwhile; a body that is kept grows without end.
+            #expect(residentBytes() - before < 256 << 20)
         }
     }
 
@@ -238,7 +239,8 @@ struct `The http probe` {
             let more: [String: ParameterValue] = ["keep_alive": true]
             try await withSource("http", options(port, more)) { source in
                 try await eventually { server.requests.withLock { $0.count } >= 30 }
-                let reading = await source.sample()
+                // That a request has come does not mean that its answer is counted already.
+                let reading = try await source.reading { $0.number != nil }
                 #expect(reading.number == 0, "\(reading)")
             }
         }

@@ -104,6 +104,20 @@ struct `The prometheus source` {
     }
 
     @Test
+    func `kept connections that the server has closed are no reason for no data`() async throws {
+        try await ScriptedServer.run({ _ in .http("200 OK", one) }) { server, port in
+            try await withSource("prometheus", options(port)) { source in
+                // Each answer is closed after it without a word: the next two requests may meet that.
+                for number in 1...200 {
+                    let reading = await source.sample()
+                    #expect(reading == .value(1), "sample \(number)")
+                }
+            }
+            #expect(server.asked.count >= 200)
+        }
+    }
+
+    @Test
     func `a server that is down is no data`() async throws {
         try await HeldPort.hold { port in
             try await withSource("prometheus", options(port)) { source in
@@ -114,9 +128,18 @@ struct `The prometheus source` {
 
     @Test
     func `it finds the server again after a restart`() async throws {
-        let port = try await ScriptedServer.run({ _ in .keepOpen("") }) { _, port in port }
-        try await withSource("prometheus", options(port, ["timeout": "500ms"])) { source in
-            #expect(await source.sample().number == nil)
+        let port = try ScriptedServer.freePort()
+        let kept = ScriptedReply.keepOpen(
+            "HTTP/1.1 200 OK\r\nContent-Length: \(one.utf8.count)\r\n\r\n\(one)"
+        )
+        try await withSource("prometheus", options(port)) { source in
+            // Often, since what one sample leaves behind can meet the next only in a moment.
+            for _ in 1...100 {
+                try await ScriptedServer.run({ _ in kept }, on: port) { _, _ in
+                    #expect(await source.sample() == .value(1))
+                }
+                #expect(await source.sample() == .noData("connection refused"))
+            }
         }
     }
 
@@ -143,6 +166,13 @@ struct `The prometheus source` {
                 }
                 try await ask(server, "0 / 0") { $0.text == "the value of the query is NaN" }
                 try await ask(server, "vector(1) / 0") { $0 == .value(.infinity) }
+                try await ask(
+                    server,
+                    "up",
+                    more: ["step": "200ms", "window": "5s", "measure": "max"]
+                ) {
+                    $0 == .value(1)
+                }
                 try await ask(server, "up[1m]") { $0.text.contains("gives a matrix") }
                 try await ask(server, "\"text\"") { $0.text.contains("gives a string") }
                 try await ask(server, "up{") {
@@ -155,14 +185,53 @@ struct `The prometheus source` {
         }
     }
 
+    @Test
+    func `an exporter that repeats an old sample is no data, though Prometheus shows it`()
+        async throws
+    {
+        let page: @Sendable (String) -> ScriptedReply = { _ in
+            let old = Int64((Date().timeIntervalSince1970 - 20) * 1000)
+            return .http("200 OK", "stuck_seconds 1 \(old)\nfresh_seconds 2\n")
+        }
+        try await withFolder { folder in
+            try await ScriptedServer.run(page) { _, exporter in
+                let port = try ScriptedServer.freePort()
+                let configuration = """
+                    global: { scrape_interval: 1s, scrape_timeout: 1s }
+                    scrape_configs:
+                      - { job_name: old, static_configs: [ { targets: [ "127.0.0.1:\(exporter)" ] } ] }
+                    """
+                try Data(configuration.utf8).write(to: URL(filePath: folder + "/p.yml"))
+                let arguments = [
+                    "--config.file=\(folder)/p.yml", "--storage.tsdb.path=\(folder)/data",
+                    "--web.listen-address=127.0.0.1:\(port)", "--log.level=error",
+                ]
+                let server = ParameterValue.string("http://127.0.0.1:\(port)")
+                let known: [String: ParameterValue] = ["scrape_interval": "1s"]
+                try await withProgram("/usr/bin/prometheus", arguments) { _ in
+                    try await ask(server, "fresh_seconds", more: known) { $0 == .value(2) }
+                    try await ask(server, "stuck_seconds", more: known) {
+                        $0.number == nil
+                            && $0.text.contains("more than twice the scrape interval (2s)")
+                    }
+                    try await ask(server, "stuck_seconds", more: ["scrape_interval": "30s"]) {
+                        $0 == .value(1)
+                    }
+                }
+            }
+        }
+    }
+
     private func ask(
         _ server: ParameterValue,
         _ query: String,
         below limit: String? = nil,
+        more: [String: ParameterValue] = [:],
         _ isWanted: (Reading) -> Bool
     ) async throws {
         var options: [String: ParameterValue] = ["server": server, "query": .string(query)]
         if let limit { options["below"] = .string(limit) }
+        options.merge(more) { $1 }
         try await withSource("prometheus", options) { source in
             let reading = try await source.reading(where: isWanted)
             #expect(isWanted(reading), "\(query): \(reading)")

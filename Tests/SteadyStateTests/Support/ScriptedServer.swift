@@ -41,6 +41,7 @@ final class ScriptedServer: Sendable {
     /// Runs a server for the length of a test.
     static func run<Result>(
         _ answer: @escaping @Sendable (String) -> ScriptedReply,
+        on port: Int = 0,
         _ body: (ScriptedServer, Int) async throws -> Result
     ) async throws -> Result {
         let server = ScriptedServer(answer)
@@ -48,13 +49,14 @@ final class ScriptedServer: Sendable {
         do {
             let channel = try await ServerBootstrap(group: group)
                 .serverChannelOption(.backlog, value: 256)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .childChannelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         server.connections.withLock { $0 += 1 }
                         try channel.pipeline.syncOperations.addHandler(Conversation(server))
                     }
                 }
-                .bind(host: "127.0.0.1", port: 0).get()
+                .bind(host: "127.0.0.1", port: port).get()
             let port = channel.localAddress?.port ?? 0
             let result = try await body(server, port)
             try await group.shutdownGracefully()

@@ -85,6 +85,10 @@ package struct CPULimit: Fault {
         return Effect("\(undo.setting.file) of \(undo.setting.group) reads back as written")
     }
 
+    package static func touches(_ undo: Undo) -> [StatePart] {
+        undo.setting.touches
+    }
+
     package static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {
         let counted = try kernelCall { () throws(KernelError) in
             try kernel.groups.throttling(of: undo.setting.group)
@@ -178,7 +182,7 @@ extension ParameterKind where Value == Double {
             "percent",
             noun: "a percentage of one processor such as \"50%\" or \"250%\"",
             example: "50%",
-            unit: "%",
+            units: ["%"],
             allowed: "between 0.1% and 1000000%",
             range: 0.001...10_000,
             read: Units.share

@@ -93,6 +93,10 @@ package struct ClockSkew: Fault {
         return Effect("the shared clock says \(Self.spelled(undo.nanoseconds))")
     }
 
+    package static func touches(_ undo: Undo) -> [StatePart] {
+        [.process(identity: undo.process)]
+    }
+
     package static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {
         guard let clock = try clock(of: undo.process, on: kernel) else {
             throw .targetGone("process \(undo.process.pid) runs another program now")
@@ -154,7 +158,7 @@ extension ParameterKind where Value == Duration {
             "duration",
             noun: "a duration such as \"5m\" or \"-1h\"",
             example: "5m",
-            unit: "s",
+            units: ["s"],
             allowed: "between -3652d and 3652d",
             range: -decade...decade,
             read: Units.seconds

@@ -15,6 +15,11 @@ struct GroupSetting: Codable, Sendable {
     /// group's other processes may be targets of the same fault.
     var asked: String?
 
+    /// The file, where it is changed.
+    var touches: [StatePart] {
+        asked.map { [.setting(group: group, file: file, asked: $0)] } ?? []
+    }
+
     /// Writes the value.
     func apply(on kernel: Kernel) throws(FaultError) {
         guard let asked else { return }

@@ -41,7 +41,7 @@ extension NameTrafficFault {
             users: try users(on: kernel),
             groups: traffic.groups,
             encrypted: traffic.encrypted,
-            listener: method == .resolvConf ? Self.listener(context) : nil
+            listener: method == .resolvConf ? Self.listener(of: survey.place) : nil
         )
         return FaultPlan(
             changes: changes,
@@ -125,6 +125,12 @@ extension NameTrafficFault {
 
     package static func end(_ undo: NameFault, on kernel: Kernel) async throws(KernelError) {
         try await kernel.names.end(undo)
+    }
+
+    package static func touches(_ undo: NameFault) -> [StatePart] {
+        undo.method == .redirect
+            ? [.network(namespace: undo.place.namespace)]
+            : [.nameFile(place: undo.place, method: undo.method)]
     }
 
     package static func effect(
@@ -220,9 +226,9 @@ extension NameTrafficFault {
         return ids
     }
 
-    /// A loopback address of the lease's own, so that several leases do not meet.
-    private static func listener(_ context: PlanContext) -> NetworkAddress? {
-        let hash = context.lease.text.utf8.reduce(UInt32(2_166_136_261)) {
+    /// A loopback address for all faults of a file, which go together there, and for those of no other file.
+    private static func listener(of place: NamePlace) -> NetworkAddress? {
+        let hash = "\(place.mounts ?? 0)".utf8.reduce(UInt32(2_166_136_261)) {
             ($0 ^ UInt32($1)) &* 16_777_619
         }
         let bytes = [UInt8(127), 83, UInt8(hash >> 8 & 0xff), UInt8(hash & 0xff) | 1]

@@ -171,6 +171,11 @@ package struct DiskIO: Fault {
         return effect
     }
 
+    package static func touches(_ undo: Undo) -> [StatePart] {
+        (undo.load?.touches ?? [])
+            + undo.throttles.map { .setting(group: $0.group, file: $0.file, asked: $0.value) }
+    }
+
     package static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {
         for throttle in undo.throttles { try throttle.requireSet(on: kernel) }
         guard let load = undo.load else {

@@ -74,13 +74,12 @@ struct IOThrottle: Codable, Sendable, Hashable {
 
     func set(on kernel: Kernel) throws(FaultError) { try write(value, on: kernel) }
 
-    /// Writes the former value, unless somebody else has written another meanwhile.
+    /// Writes the former value of each part, unless somebody else has written another meanwhile.
     func restore(on kernel: Kernel) throws(FaultError) {
         let now = try kernelCall { () throws(KernelError) in try current(on: kernel) }
-        guard isInForce(now) else { return }
-        // Without a line: all at their greatest, which the kernel takes for none.
-        let none = group.version == .v2 ? "rbps=max wbps=max" : "0"
-        try write(former.isEmpty ? none : former, on: kernel)
+        let ours = partsInForce(now)
+        guard !ours.isEmpty else { return }
+        try write(ours.map(formerPart).joined(separator: " "), on: kernel)
     }
 
     func requireSet(on kernel: Kernel) throws(FaultError) {
@@ -95,7 +94,7 @@ struct IOThrottle: Codable, Sendable, Hashable {
         if now == former {
             return "\(file) is \(former.isEmpty ? "without a limit" : former) again"
         }
-        guard !isInForce(now) else {
+        guard partsInForce(now).allSatisfy({ formerPart($0) == $0 }) else {
             throw .noEffect(
                 "\(group.folder)/\(file) says \"\(now)\" for \(disk), not \"\(former)\""
             )
@@ -105,8 +104,23 @@ struct IOThrottle: Codable, Sendable, Hashable {
 
     /// Whether a line has all that was asked for: in v2 the kernel adds what was not.
     private func isInForce(_ line: String) -> Bool {
+        partsInForce(line).count == value.split(separator: " ").count
+    }
+
+    /// What of a line is as it was asked for: `rbps=4000000` in v2, the whole in v1.
+    private func partsInForce(_ line: String) -> [String] {
         let parts = line.split(separator: " ")
-        return value.split(separator: " ").allSatisfy(parts.contains)
+        return value.split(separator: " ").filter(parts.contains).map(String.init)
+    }
+
+    /// What was there before instead of a part.
+    ///
+    /// Without a line that is the greatest value: when all are, the kernel has no line.
+    private func formerPart(_ part: String) -> String {
+        guard let sign = part.firstIndex(of: "=") else { return former.isEmpty ? "0" : former }
+        let key = part[...sign]
+        let before = former.split(separator: " ").first { $0.hasPrefix(key) }
+        return String(before ?? key + "max")
     }
 
     private func write(_ value: String, on kernel: Kernel) throws(FaultError) {

@@ -59,6 +59,10 @@ extension RequestTrafficFault {
         try await kernel.requests.end(undo)
     }
 
+    package static func touches(_ undo: RequestFault) -> [StatePart] {
+        [.network(namespace: undo.namespace)]
+    }
+
     package static func effect(
         of count: RequestCount,
         _ undo: RequestFault,

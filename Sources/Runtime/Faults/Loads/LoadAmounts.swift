@@ -9,7 +9,7 @@ extension ParameterKind where Value == Int {
             "size",
             noun: "a size such as \"512MiB\"",
             example: "512MiB",
-            unit: "B",
+            units: ["B"],
             allowed: "between 0B and 1000000TiB",
             range: 0...1.1e18,
             read: Units.bytes
@@ -25,7 +25,7 @@ extension ParameterKind where Value == Double {
             "byte rate",
             noun: "a rate such as \"20MB/s\"",
             example: "20MB/s",
-            unit: "B/s",
+            units: ["B/s", "MB/s"],
             allowed: "between 1kB/s and 100GB/s",
             range: 1e3...1e11,
             read: { text in

@@ -23,6 +23,10 @@ extension LoadFault {
         try await undo.verified(on: kernel)
     }
 
+    package static func touches(_ undo: LoadUndo) -> [StatePart] {
+        undo.touches
+    }
+
     package static func effect(_ undo: LoadUndo, on kernel: Kernel) async throws(FaultError)
         -> Effect
     {
@@ -46,6 +50,16 @@ extension LoadFault {
 }
 
 extension LoadUndo {
+    /// The groups that its own are below, and the folder of its files.
+    var touches: [StatePart] {
+        let groups = parents.map { StatePart.groups(below: $0) }
+        switch load {
+        case .space(let load): return groups + [.folder(path: load.folder)]
+        case .transfer(let load): return groups + [.folder(path: load.folder)]
+        case .processor, .memory: return groups
+        }
+    }
+
     /// Makes the groups, and the worker in them.
     func begin(on kernel: Kernel) async throws(FaultError) {
         do throws(KernelError) {

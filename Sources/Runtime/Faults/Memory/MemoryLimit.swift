@@ -108,6 +108,10 @@ package struct MemoryLimit: Fault {
         return Effect("\(undo.setting.file) of \(undo.setting.group) reads back as written")
     }
 
+    package static func touches(_ undo: Undo) -> [StatePart] {
+        undo.setting.touches
+    }
+
     package static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {
         let group = undo.setting.group
         let (events, inUse) = try kernelCall { () throws(KernelError) in

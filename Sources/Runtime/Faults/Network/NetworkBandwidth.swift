@@ -56,7 +56,7 @@ extension ParameterKind where Value == Double {
             "bit rate",
             noun: "a rate such as \"10mbit\"",
             example: "10mbit",
-            unit: "bit",
+            units: ["bit", "mbit"],
             allowed: "between 1kbit and 100gbit",
             range: 1e3...1e11,
             read: Units.bitsPerSecond
@@ -72,7 +72,7 @@ extension ParameterKind where Value == Int {
             "size",
             noun: "a size such as \"64KiB\"",
             example: "64KiB",
-            unit: "B",
+            units: ["B", "KiB"],
             allowed: "between 1500B and 1GiB",
             range: 1500...1_073_741_824,
             read: Units.bytes

@@ -154,6 +154,10 @@ package struct NetworkPartition: Fault {
         return FollowUp(undo: next, seen: step.seen, again: step.again)
     }
 
+    package static func touches(_ undo: Undo) -> [StatePart] {
+        [.network(namespace: undo.namespace)]
+    }
+
     package static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {
         try count(undo, on: kernel, "rules in force until the end")
     }

@@ -223,6 +223,10 @@ extension ShapingFault {
         return warning
     }
 
+    package static func touches(_ undo: ShapingUndo) -> [StatePart] {
+        [.network(namespace: undo.namespace)]
+    }
+
     package static func effect(_ undo: ShapingUndo, on kernel: Kernel) async throws(FaultError)
         -> Effect
     {

@@ -34,8 +34,13 @@ package struct FDExhaust: Fault {
                 "CAP_SYS_RESOURCE",
                 reason: "for processes of another user or group; your own need none"
             )
-        ]
+        ],
+        isExclusive: true
     )
+
+    /// How often, and after what time, it is looked again: what a request had open and gave back leaves room for the next.
+    private static let looks = 10
+    private static let pause = Duration.milliseconds(3)
 
     private let share: Double
 
@@ -48,7 +53,7 @@ package struct FDExhaust: Fault {
         -> FaultPlan<Undo>
     {
         let process = try target.process(for: Self.descriptor.name)
-        let limit = try Self.limit(of: process, on: kernel)
+        let limit = try await Self.lasting(of: process, on: kernel)
         // A service with an unlimited table of a billion numbers is not exhausted by a share of that.
         let left = Int((Double(Int(clamping: limit.soft)) * (1 - share)).rounded(.down))
         let asked = limit.limit(leaving: left)
@@ -85,6 +90,10 @@ package struct FDExhaust: Fault {
             throw .noEffect("the limit of process \(undo.process.pid) is \(limit.soft)")
         }
         return Effect("limit \(limit.soft), \(limit.free) left", figures: Self.figures(limit))
+    }
+
+    package static func touches(_ undo: Undo) -> [StatePart] {
+        [.process(identity: undo.process)]
     }
 
     package static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {
@@ -150,6 +159,24 @@ package struct FDExhaust: Fault {
             Figure("open", Double(limit.open.count)), Figure("limit", Double(limit.soft)),
             Figure("left", Double(limit.free)),
         ]
+    }
+
+    /// The limit, with what is open each time that is looked.
+    private static func lasting(of process: ProcessIdentity, on kernel: Kernel)
+        async throws(FaultError) -> FileLimit
+    {
+        var found = try limit(of: process, on: kernel)
+        for _ in 1..<looks {
+            try? await kernel.time.sleep(for: pause)
+            let again = try limit(of: process, on: kernel)
+            let open = Set(again.open)
+            found = FileLimit(
+                soft: again.soft,
+                hard: again.hard,
+                open: found.open.filter(open.contains)
+            )
+        }
+        return found
     }
 
     private static func limit(of process: ProcessIdentity, on kernel: Kernel) throws(FaultError)

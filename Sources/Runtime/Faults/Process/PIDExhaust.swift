@@ -22,13 +22,17 @@ package struct PIDExhaust: Fault {
         var count: Int
         var limit: Int
         var refused: Int
+        /// Whether places that become free later are taken too; a journal of before does not say.
+        var staysFull: Bool?
     }
 
     static let share = Parameter(
         "share",
         ParameterKind<Double>.percent,
         default: "100%",
-        help: "How full the limit is made: at 95%, the last 5% of the limit can still be used."
+        help:
+            "How full the limit is made: at 95%, the last 5% of the limit can still be used; at 100%, places that "
+            + "the target gives up are taken as well."
     )
     static let scope = Parameter(
         "scope",
@@ -61,6 +65,10 @@ package struct PIDExhaust: Fault {
     /// Tasks that stay free for the rest of the host, whatever is asked.
     private static let hostReserve = 1000
 
+    /// How often and after what time it is looked again whether a place that came free was taken.
+    private static let looks = 10
+    private static let pause = Duration.milliseconds(20)
+
     private let share: Double
     private let scope: Scope
 
@@ -81,13 +89,16 @@ package struct PIDExhaust: Fault {
             userID: nil,
             count: 0,
             limit: 0,
-            refused: 0
+            refused: 0,
+            staysFull: share == 1
         )
         let places: TaskPlaces
         let whose: String
         switch scope {
         case .cgroup:
             let group = try kernel.limitableGroup(of: target, for: .pids, Self.descriptor.name)
+            // Below it a group of ours is made, and the child moved in.
+            try kernel.requireWritable("cgroup.procs", of: group)
             undo.group = group
             undo.refused = try kernelCall { () throws(KernelError) in
                 try kernel.groups.refusedTasks(of: group)
@@ -188,7 +199,9 @@ package struct PIDExhaust: Fault {
                 name: undo.name,
                 group: inner,
                 userID: undo.userID,
-                count: undo.count
+                count: undo.count,
+                limit: undo.staysFull == true ? undo.limit : nil,
+                limited: undo.group
             )
             _ = try await kernel.tasks.occupy(order)
         } catch {
@@ -197,12 +210,16 @@ package struct PIDExhaust: Fault {
     }
 
     package func verify(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {
-        let held = try kernelCall { () throws(KernelError) in
-            try kernel.tasks.occupied(undo.name)
-        }
-        let places = try Self.places(of: undo, on: kernel)
+        var (held, places) = try Self.taken(undo, on: kernel)
         // The target's own tasks come and go meanwhile; ours must be there, or the limit met.
-        guard held > 0, held >= undo.count || places.used >= undo.limit else {
+        func isIncomplete() -> Bool {
+            held == 0 || held < undo.count && places.used < undo.limit
+        }
+        for _ in 0..<Self.looks where undo.staysFull == true && isIncomplete() {
+            try? await kernel.time.sleep(for: Self.pause)
+            (held, places) = try Self.taken(undo, on: kernel)
+        }
+        guard !isIncomplete() else {
             throw .noEffect(
                 "the kernel allowed \(held) tasks of \(undo.count), with \(places.used) of \(undo.limit) taken"
             )
@@ -214,11 +231,12 @@ package struct PIDExhaust: Fault {
         )
     }
 
+    package static func touches(_ undo: Undo) -> [StatePart] {
+        undo.group.map { [.groups(below: $0)] } ?? []
+    }
+
     package static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {
-        let held = try kernelCall { () throws(KernelError) in
-            try kernel.tasks.occupied(undo.name)
-        }
-        let places = try places(of: undo, on: kernel)
+        let (held, places) = try taken(undo, on: kernel)
         var figures = figures(held, places, undo)
         var seen = "\(held) tasks of ours; \(places.used) of \(undo.limit) places were taken"
         if let group = undo.group {
@@ -269,6 +287,16 @@ package struct PIDExhaust: Fault {
         } catch  where error.kind == .gone {
             return nil
         }
+    }
+
+    /// How many tasks of ours there are, and how many in all.
+    private static func taken(_ undo: Undo, on kernel: Kernel) throws(FaultError) -> (
+        Int, TaskPlaces
+    ) {
+        let held = try kernelCall { () throws(KernelError) in
+            try kernel.tasks.occupied(undo.name)
+        }
+        return (held, try places(of: undo, on: kernel))
     }
 
     private static func places(of undo: Undo, on kernel: Kernel) throws(FaultError) -> TaskPlaces {

@@ -151,6 +151,10 @@ package struct ProcessKill: Fault {
         }
     }
 
+    package static func touches(_ undo: Undo) -> [StatePart] {
+        []
+    }
+
     package static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {
         let successors = try successors(of: undo, on: kernel)
         return Effect("ended", figures: [Figure("successors", Double(successors.count))], hit: true)

@@ -185,6 +185,10 @@ package struct ProcessPause: Fault {
         )
     }
 
+    package static func touches(_ undo: Undo) -> [StatePart] {
+        ([undo.process] + undo.others).map { .process(identity: $0) }
+    }
+
     package static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {
         let process = try state(of: undo.process, on: kernel)
         guard process.state == undo.method.state else {

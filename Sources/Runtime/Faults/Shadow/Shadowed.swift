@@ -75,6 +75,10 @@ extension Shadowed: Fault {
         return Effect("counting, nothing is changed")
     }
 
+    package static func touches(_ undo: Undo) -> [StatePart] {
+        [.network(namespace: undo.namespace)]
+    }
+
     package static func effect(_ undo: Undo, on kernel: Kernel) async throws(FaultError) -> Effect {
         let count = try count(undo, on: kernel)
         let figures = [

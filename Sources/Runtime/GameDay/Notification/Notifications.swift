@@ -77,14 +77,19 @@ package actor Notifications {
     /// What was sent and what was not, after waiting for what is under way, at most for `limit`.
     package func settle(within limit: Duration) async -> [NoticeRecord] {
         let tails = Array(self.tails.values)
-        let time = time
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { for tail in tails { await tail.value } }
-            group.addTask { try? await time.sleep(for: limit) }
-            _ = await group.next()
-            for tail in tails { tail.cancel() }
-            group.cancelAll()
+        let (over, end) = AsyncStream.makeStream(of: Void.self)
+        // Not children of this task: it would wait for a sender that cannot be cancelled, such as libcurl's.
+        Task {
+            for tail in tails { await tail.value }
+            end.finish()
         }
+        let timer = Task { [time] in
+            try? await time.sleep(for: limit)
+            end.finish()
+        }
+        for await _ in over {}
+        timer.cancel()
+        for tail in tails { tail.cancel() }
         return records
     }
 

@@ -26,11 +26,20 @@ struct WebhookSender: NoticeSender {
         try result.get()
     }
 
+    /// "p99 < 2s and errors > 5%" is no link, and a title tells no channel: the three characters that Slack gives a meaning.
+    ///
+    /// https://docs.slack.dev/messaging/formatting-message-text
+    private static func escaped(_ text: String) -> String {
+        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+    }
+
     private func post(_ notice: Notice, with client: HTTPClient) async throws {
         var request = HTTPClientRequest(url: url)
         request.method = .POST
         for (name, value) in headers { request.headers.replaceOrAdd(name: name, value: value) }
         request.headers.replaceOrAdd(name: "content-type", value: "application/json")
+        var notice = notice
+        notice.text = Self.escaped(notice.text)
         request.body = .bytes(ByteBuffer(string: try WireJSON.line(notice)))
         let limit = TimeAmount.nanoseconds(Int64(patience.inSeconds * 1e9))
         let response = try await client.execute(request, timeout: limit)

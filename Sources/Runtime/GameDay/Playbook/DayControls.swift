@@ -18,6 +18,17 @@ package struct DayHalt: Error, Sendable, Hashable, CustomStringConvertible {
     package var description: String { reason }
 }
 
+extension DayHalt {
+    /// What an experiment that was aborted, or leaked, makes of the day; nil for all others.
+    init?(after row: GameDayReport.Row) {
+        guard row.outcome.haltsTheDay else { return nil }
+        self.init(
+            "experiment \"\(row.title)\" \(row.outcome.rawValue): \(row.reason)",
+            code: row.outcome == .leaked ? .leaked : .aborted
+        )
+    }
+}
+
 /// What the body of a GameDay may do.
 package protocol DayControls: Sendable {
     /// Runs an experiment, after the health check and the gate that the day has before each.

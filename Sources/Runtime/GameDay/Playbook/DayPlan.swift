@@ -36,6 +36,15 @@ package struct DayPlan: Sendable, Hashable, Codable {
         digest = "sha256:" + SHA256.hexDigest(of: digests.joined(separator: "\n").utf8)
     }
 
+    /// What a body means by a reference: a name that is not listed may be the title of an experiment of the same file.
+    func meant(by reference: ExperimentReference) -> ExperimentReference {
+        guard case .named(let name) = reference, entry(of: reference) == nil else {
+            return reference
+        }
+        let own = ExperimentReference.inline(title: name)
+        return entry(of: own) == nil ? reference : own
+    }
+
     /// The entry of a reference.
     package func entry(of reference: ExperimentReference) -> Entry? {
         entries.first { $0.reference == reference }

@@ -23,9 +23,22 @@ package protocol ExperimentSource: Sendable {
         title: String, digest: String
     )
 
+    /// The digest of the GameDay itself as it is now.
+    ///
+    /// - Throws: what is wrong with it.
+    func digestOfDay() async throws(DefinitionError) -> String
+
     /// Makes it ready.
-    func prepare(_ reference: ExperimentReference) async throws(DefinitionError)
-        -> any ExperimentRun
+    ///
+    /// - Parameters:
+    ///   - reference: Which.
+    ///   - whenAborted: Is called with the reason when its run begins to be aborted.
+    /// - Returns: its one run.
+    /// - Throws: what is wrong with it.
+    func prepare(
+        _ reference: ExperimentReference,
+        whenAborted: @escaping @Sendable (String) -> Void
+    ) async throws(DefinitionError) -> any ExperimentRun
 
     /// Where the report of a run was kept.
     func reportFile(of report: RunReport) -> String?

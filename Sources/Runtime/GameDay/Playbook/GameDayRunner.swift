@@ -16,7 +16,10 @@ package actor GameDayRunner: DayControls {
     private var current: (any CurrentStep)?
     /// Rows of a day that was cut off, which need not run again.
     private var remembered: [GameDayReport.Row]
-    private var approved: Set<String>
+    /// The experiment that runs, while nobody is told that it is aborted.
+    private var tellsAbortOf: ExperimentReference?
+    /// What was approved before the day was cut off; each counts once more.
+    private var approved: [String]
 
     /// Makes a day.
     ///
@@ -49,9 +52,7 @@ package actor GameDayRunner: DayControls {
                 startedAt: Timestamp.iso8601(now)
             )
         remembered = earlier?.experiments ?? []
-        approved = Set(
-            (earlier?.gates ?? []).filter { $0.outcome == "approved" }.map(\.gate.subject)
-        )
+        approved = (earlier?.gates ?? []).filter { $0.outcome == "approved" }.map(\.gate.subject)
         report.experiments = []
     }
 
@@ -89,14 +90,16 @@ package actor GameDayRunner: DayControls {
     // MARK: Controls
 
     package func experiment(
-        _ reference: ExperimentReference
+        _ name: ExperimentReference
     ) async throws(DayHalt) -> GameDayReport.Row {
         try checkGoing()
+        let reference = plan.meant(by: name)
         if let row = try remember(reference) { return row }
         let run = try await ready(reference)
         if let health = surroundings.health { try await checkHealth(health, before: run.title) }
         if definition.approval?.scope == .each { try await approve("experiment \"\(run.title)\"") }
         try await refuseChange(of: reference)
+        try checkGoing()
         return try await perform(run, reference)
     }
 
@@ -106,10 +109,7 @@ package actor GameDayRunner: DayControls {
         guard remembered.isEmpty else { return }
         let time = surroundings.time
         show("pause", until: time.secondsSince1970 + span.inSeconds)
-        let sleep = Task { try? await time.sleep(for: span) }
-        current = WaitingStep { sleep.cancel() }
-        await sleep.value
-        current = nil
+        _ = await wait { try? await time.sleep(for: span) }
         try checkGoing()
     }
 
@@ -124,7 +124,10 @@ package actor GameDayRunner: DayControls {
     package func approve(_ subject: String) async throws(DayHalt) {
         try checkGoing()
         let subject = surroundings.redactor.mask(subject)
-        guard !approved.contains(subject) else { return }
+        if let index = approved.firstIndex(of: subject) {
+            approved.remove(at: index)
+            return
+        }
         let rule = definition.approval ?? ApprovalRule(scope: .day)
         let now = surroundings.time.secondsSince1970
         let gate = Gate(
@@ -158,7 +161,9 @@ package actor GameDayRunner: DayControls {
     private func ready(_ reference: ExperimentReference) async throws(DayHalt) -> any ExperimentRun
     {
         do throws(DefinitionError) {
-            return try await surroundings.experiments.prepare(reference)
+            return try await surroundings.experiments.prepare(reference) { reason in
+                Task { await self.tellAbort(of: reference, reason) }
+            }
         } catch {
             throw DayHalt("\(reference) cannot run: \(error)", code: .definition)
         }
@@ -170,10 +175,7 @@ package actor GameDayRunner: DayControls {
         let limit = Duration.milliseconds(definition.recoveryMs)
         show("health before \"\(title)\"", until: time.secondsSince1970 + limit.inSeconds)
         let began = time.now
-        let check = Task { await health.awaitHealthy(within: limit) }
-        current = WaitingStep { check.cancel() }
-        let problem = await check.value
-        current = nil
+        let problem = await wait { await health.awaitHealthy(within: limit) }
         try checkGoing()
         if let problem { throw DayHalt("not healthy before \"\(title)\": \(problem)") }
         note("health", "healthy after \(time.now.since(began).spelled), before \"\(title)\"")
@@ -181,11 +183,15 @@ package actor GameDayRunner: DayControls {
 
     /// What was approved is what runs: a definition that is not the one that was looked at is refused.
     private func refuseChange(of reference: ExperimentReference) async throws(DayHalt) {
-        let found: (title: String, digest: String)
+        let (found, day): ((title: String, digest: String), String)
         do throws(DefinitionError) {
             found = try await surroundings.experiments.look(at: reference)
+            day = try await surroundings.experiments.digestOfDay()
         } catch {
             throw DayHalt("\(reference) cannot run: \(error)", code: .definition)
+        }
+        guard day == definition.digest else {
+            throw changed("the GameDay", definition.digest, day)
         }
         guard let planned = plan.entry(of: reference) else {
             throw DayHalt(
@@ -195,12 +201,16 @@ package actor GameDayRunner: DayControls {
             )
         }
         guard planned.digest == found.digest else {
-            throw DayHalt(
-                "\(reference) has changed since the day began (\(planned.digest) then, \(found.digest) now): "
-                    + "what was planned is not what would run",
-                code: .definition
-            )
+            throw changed("\(reference)", planned.digest, found.digest)
         }
+    }
+
+    private func changed(_ what: String, _ then: String, _ now: String) -> DayHalt {
+        DayHalt(
+            "\(what) has changed since the day began (\(then) then, \(now) now): "
+                + "what was planned is not what would run",
+            code: .definition
+        )
     }
 
     private func perform(
@@ -212,6 +222,7 @@ package actor GameDayRunner: DayControls {
         note("day", "experiment \"\(run.title)\" begins (\(place)\(next))")
         show("experiment \"\(run.title)\"", until: nil)
         current = RunningStep(run: run)
+        tellsAbortOf = reference
         let result = await run.run()
         current = nil
         let row = GameDayReport.Row(
@@ -220,14 +231,7 @@ package actor GameDayRunner: DayControls {
             reportFile: surroundings.experiments.reportFile(of: result)
         )
         report.experiments.append(row)
-        report.timeline += result.timeline.map {
-            GameDayReport.Event(
-                at: $0.at,
-                runID: result.runID,
-                kind: $0.kind.rawValue,
-                text: $0.text
-            )
-        }
+        report.add(result.timeline, of: result.runID)
         report.recommendations += Recommendation.all(from: result)
         note(
             "day",
@@ -235,18 +239,12 @@ package actor GameDayRunner: DayControls {
                 + (row.reason.isEmpty ? "" : ": \(row.reason)")
         )
         save()
+        let end = DayHalt(after: row)
+        let isTold = tellsAbortOf == nil
+        tellsAbortOf = nil
+        if let end, !isTold || row.outcome == .leaked { await tell(.aborted, end.reason) }
         try checkGoing()
-        if row.outcome.haltsTheDay {
-            await tell(
-                .aborted,
-                "experiment \"\(run.title)\" \(row.outcome.rawValue): \(row.reason)"
-            )
-            let code: ExitCode = row.outcome == .leaked ? .leaked : .aborted
-            throw DayHalt(
-                "experiment \"\(run.title)\" \(row.outcome.rawValue): \(row.reason)",
-                code: code
-            )
-        }
+        if let end { throw end }
         return row
     }
 
@@ -264,7 +262,16 @@ package actor GameDayRunner: DayControls {
         remembered.removeFirst()
         row.reference = reference
         report.experiments.append(row)
+        if let end = DayHalt(after: row) { throw end }
         return row
+    }
+
+    /// Tells of an abort as it begins, unless its run has ended by now.
+    private func tellAbort(of reference: ExperimentReference, _ reason: String) async {
+        guard let tellsAbortOf, tellsAbortOf == reference else { return }
+        self.tellsAbortOf = nil
+        let title = plan.entry(of: reference)?.title ?? "\(reference)"
+        await tell(.aborted, "experiment \"\(title)\" is being aborted: \(reason)")
     }
 
     private func decide(_ gate: Gate) async -> GateRecord {
@@ -273,12 +280,18 @@ package actor GameDayRunner: DayControls {
             approvals: surroundings.approvals,
             time: surroundings.time
         )
-        let task = Task { await decision.record() }
+        return await wait { await decision.record() }
+    }
+
+    /// Waits for something that a stop ends, also one that has come before it begins.
+    private func wait<Result: Sendable>(
+        for work: @escaping @Sendable () async -> Result
+    ) async -> Result {
+        let task = Task { await work() }
         current = WaitingStep { task.cancel() }
-        let record = await task.value
-        current = nil
-        if record.outcome == "approved" { approved.insert(gate.subject) }
-        return record
+        defer { current = nil }
+        if halt != nil { task.cancel() }
+        return await task.value
     }
 
     // MARK: End
@@ -294,6 +307,9 @@ package actor GameDayRunner: DayControls {
     }
 
     private func finish() async -> GameDayReport {
+        // A day that goes on may end before it comes to all that had run.
+        report.experiments += remembered
+        remembered = []
         skipTheRest()
         let end = DayOutcome(report.experiments, halt: halt)
         report.status = halt == nil ? .completed : .halted
@@ -315,8 +331,9 @@ package actor GameDayRunner: DayControls {
     /// A body decides what it runs; what is listed and never had its turn is skipped.
     private func skipTheRest() {
         let reason = halt?.reason ?? "the GameDay's function did not run it"
-        for entry in plan.entries
-        where !report.experiments.contains(where: { $0.reference == entry.reference }) {
+        let redactor = surroundings.redactor
+        let ran = Set(report.experiments.map { $0.reference.masked(by: redactor) })
+        for entry in plan.entries where !ran.contains(entry.reference.masked(by: redactor)) {
             report.experiments.append(
                 GameDayReport.Row(
                     entry.reference,
@@ -371,8 +388,10 @@ package actor GameDayRunner: DayControls {
 
     /// A day whose state cannot be stored goes on: it says so, and could not be resumed.
     private func save() {
+        var whole = report
+        whole.experiments += remembered
         do throws(KernelError) {
-            try surroundings.store.save(report.masked(by: surroundings.redactor))
+            try surroundings.store.save(whole.masked(by: surroundings.redactor))
         } catch {
             note(
                 "day",

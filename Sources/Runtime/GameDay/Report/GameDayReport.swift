@@ -151,6 +151,17 @@ package struct GameDayReport: Sendable, Hashable, Codable {
     }
 }
 
+extension GameDayReport {
+    /// Puts what happened in a run on the time line, where it belongs by its time.
+    mutating func add(_ events: [RunEvent], of runID: String) {
+        timeline += events.map {
+            Event(at: $0.at, runID: runID, kind: $0.kind.rawValue, text: $0.text)
+        }
+        // The day has events of its own from while the run went on, such as that it was stopped; the sort is stable.
+        timeline.sort { $0.at < $1.at }
+    }
+}
+
 extension GameDayReport.Outcome {
     /// How a run came out.
     package init(_ report: RunReport) {

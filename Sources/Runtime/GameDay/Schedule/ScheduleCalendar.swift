@@ -1,5 +1,5 @@
 // What a schedule means on the calendar, through Foundation's recurrence rules. A time that the clocks skip in spring is
-// taken as the next that there is; one that they repeat in autumn counts once, the first time.
+// taken as the next that there is; one that they repeat in autumn counts once, the first time. Every hour is every hour.
 
 package import Foundation
 

@@ -45,7 +45,7 @@ package enum ScheduleOptions {
         ParameterKind<Schedule.Jitter>.scheduleJitter,
         default: "0s",
         help:
-            "Start up to this much later, by chance: a span, or a share of the time between two runs."
+            "Start up to this much later, by chance, but within window and days: a span, or a share of the time between two runs."
     )
     static let overlap = Parameter(
         "overlap",

@@ -142,6 +142,16 @@ package struct ScheduleTicker: Sendable {
         guard most > 0 else { return 0 }
         let stamp = UInt64(bitPattern: Int64(due.timeIntervalSince1970))
         var generator = SeededGenerator(seed: seed ^ (stamp &* 0x9e37_79b9_7f4a_7c15))
-        return Double.random(in: 0...most, using: &generator)
+        return allowed(Double.random(in: 0...most, using: &generator), after: due)
+    }
+
+    /// A delay that does not move a start out of its window: halved until it fits, which a day's does in 20 steps.
+    private func allowed(_ delay: TimeInterval, after due: Date) -> TimeInterval {
+        var delay = delay
+        for _ in 0..<20 {
+            if schedule.allows(due.addingTimeInterval(delay + Self.grace)) { return delay }
+            delay /= 2
+        }
+        return 0
     }
 }

@@ -68,6 +68,15 @@ enum ControlGroupReasons {
         }
     }
 
+    /// What an error of opening the file above two groups means for moving a process from one to the other.
+    static func refusedMove(_ code: Int32, _ path: String, from own: String) -> String {
+        "a process that is in \(own) can be moved there only by who may write \(path): "
+            + (code == EACCES || code == EPERM
+                ? "run moonquake inside of what is delegated to user \(geteuid()) "
+                    + "(systemd-run --user --scope), or as root"
+                : String(cString: strerror(code)))
+    }
+
     private enum KernelState { case absent, disabled, there }
 
     private static func kernelState(of name: String) -> KernelState {

@@ -122,7 +122,7 @@ package struct LinuxControlGroups: ControlGroupPort {
         let number = open(path, O_WRONLY | O_CLOEXEC)
         if number >= 0 {
             close(number)
-            return nil
+            return file == "cgroup.procs" ? try obstacle(toMovingInto: group) : nil
         }
         let code = errno
         guard code == ENOENT else { return ControlGroupReasons.refused(code, path) }
@@ -233,6 +233,27 @@ extension LinuxControlGroups {
             guard error.kind == .unsupported else { throw error }
             return true
         }
+    }
+
+    /// Why no process of ours may be moved into a group; nil when it may.
+    ///
+    /// In v2 that takes the right to write to what is above both places (cgroups(7), delegation).
+    private func obstacle(toMovingInto group: ControlGroup) throws(KernelError) -> String? {
+        guard group.version == .v2, let text = try ProcFile.text("/proc/self/cgroup"),
+            let own = ControlGroupFile.path(of: text, for: group.controller, in: .v2)
+        else { return nil }
+        let parts = group.path.split(separator: "/")
+        let shared = zip(own.split(separator: "/"), parts).prefix { $0 == $1 }.count
+        let folders = group.folder.split(separator: "/").dropLast(parts.count - shared)
+        let path = "/" + folders.joined(separator: "/") + "/cgroup.procs"
+        let number = open(path, O_WRONLY | O_CLOEXEC)
+        if number >= 0 {
+            close(number)
+            return nil
+        }
+        let code = errno
+        // Of a hierarchy that is seen only in part, what is above both is not always seen.
+        return code == ENOENT ? nil : ControlGroupReasons.refusedMove(code, path, from: own)
     }
 
     private func requireThere(_ group: ControlGroup) throws(KernelError) {

@@ -131,7 +131,9 @@ final class HeldMemory: HeldResource {
                 let due = Int(Double(total) * min(1, (LoadClock.now - began) / ramp)) - filled
                 if due < min(largest, rest) {
                     LoadClock.sleep(until: LoadClock.now + min(0.02, ramp / 50))
-                    if LoadClock.now - began < ramp { continue }
+                    // A long ramp looks after the host all the same.
+                    let isShort = try HostMemory.read().available < load.keepFree
+                    if !isShort, LoadClock.now - began < ramp { continue }
                 }
             }
             let size = min(rest, largest) / Self.page * Self.page

@@ -40,10 +40,21 @@ struct NameFile: Equatable {
         lines.contains { Self.isAdded($0, mark) }
     }
 
-    /// Makes a resolver of ours the only one.
-    mutating func redirect(to resolver: NetworkAddress, mark: String) {
+    /// The file without any edit of ours.
+    var plain: NameFile {
+        var file = self
+        // The last edit stands first.
+        for mark in lines.compactMap(Self.mark(ofHeading:)) { file.restore(mark) }
+        return file
+    }
+
+    /// Makes resolvers of ours the only ones.
+    mutating func redirect(to resolvers: [NetworkAddress], mark: String) {
         cover(mark) { $0.first == "nameserver" }
-        add(["nameserver \(resolver.addressText)"], mark: mark, isCommentAllowed: false)
+        // A comment cannot stand after an address: each has the mark on a line before it.
+        for resolver in resolvers.reversed() {
+            add(["nameserver \(resolver.addressText)"], mark: mark, isCommentAllowed: false)
+        }
     }
 
     /// Gives names these addresses and no others.
@@ -67,7 +78,6 @@ struct NameFile: Equatable {
         let prefix = Self.cover(mark)
         var follows = false
         lines = lines.compactMap { line in
-            // In resolv.conf a comment cannot stand after an address: the mark is on the line before it.
             defer { follows = Self.isHeading(line, mark) }
             if follows, line.words.first == "nameserver" { return nil }
             if Self.isAdded(line, mark) { return nil }
@@ -85,10 +95,12 @@ struct NameFile: Equatable {
     }
 
     private mutating func add(_ texts: [String], mark: String, isCommentAllowed: Bool) {
-        let heading = "# until this fault ends or `moonquake recover` is run \(Self.end(mark))\n"
+        let heading = "\(Self.heading)\(Self.end(mark))\n"
         let added = texts.map { isCommentAllowed ? "\($0) \(Self.end(mark))\n" : "\($0)\n" }
         lines = ([heading] + added).map { Line(bytes: Array($0.utf8)) } + lines
     }
+
+    private static let heading = "# until this fault ends or `moonquake recover` is run "
 
     private static func end(_ mark: String) -> String { "#\(mark)" }
 
@@ -100,6 +112,13 @@ struct NameFile: Equatable {
     }
 
     private static func isHeading(_ line: Line, _ mark: String) -> Bool {
-        line.bytes.first == UInt8(ascii: "#") && isAdded(line, mark)
+        Self.mark(ofHeading: line) == mark
+    }
+
+    /// The mark of an edit whose heading this line is; nil for any other line.
+    private static func mark(ofHeading line: Line) -> String? {
+        guard line.bytes.starts(with: "\(heading)#moonquake_".utf8) else { return nil }
+        let rest = line.bytes.dropFirst(heading.utf8.count + 1).prefix { $0 != UInt8(ascii: "\n") }
+        return String(decoding: rest, as: UTF8.self)
     }
 }

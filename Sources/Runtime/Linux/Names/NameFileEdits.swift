@@ -7,26 +7,24 @@ import Synchronization
 
 /// The files that are edited now, held open: they can be put back although the target's last process has ended.
 final class NameFileEdits: Sendable {
-    private let open = Mutex<[String: Int32]>([:])
+    private struct Edit {
+        var fault: NameFault
+        var descriptor: Int32
+    }
+
+    /// In the order in which they were made.
+    private let open = Mutex<[Edit]>([])
 
     /// Makes the edit of a fault.
     func make(_ fault: NameFault) throws(KernelError) {
         guard let path = fault.method.file else { return }
         let file = try file(of: fault, path)
         try change(file, path) { content in
-            guard !content.has(fault.name) else { return }
-            switch (fault.method, fault.rule.action) {
-            case (.resolvConf, _):
-                guard let listener = fault.listener else { return }
-                content.redirect(to: listener, mark: fault.name)
-            case (.hosts, .spoof(let addresses, _)):
-                content.give(fault.rule.exactNames, addresses, mark: fault.name)
-            default: break
-            }
+            if !content.has(fault.name) { content.apply(fault) }
         }
         var owned = file
-        let number = owned.release()
-        open.withLock { $0[fault.name] = number }
+        let edit = Edit(fault: fault, descriptor: owned.release())
+        open.withLock { $0.append(edit) }
     }
 
     /// Whether the edit is in the file now; nil when there is no such file any more.
@@ -40,11 +38,17 @@ final class NameFileEdits: Sendable {
     /// Takes the edit back, in the file that was edited and in what stands in its place now.
     func undo(_ fault: NameFault) throws(KernelError) {
         guard let path = fault.method.file else { return }
-        let held = open.withLock { $0.removeValue(forKey: fault.name) }
-        if let held { try change(Descriptor(held), path) { $0.restore(fault.name) } }
+        let (held, later) = open.withLock { edits -> (Int32?, [NameFault]) in
+            guard let index = edits.firstIndex(where: { $0.fault.name == fault.name }) else {
+                return (nil, [])
+            }
+            let later = edits[(index + 1)...].map(\.fault)
+            return (edits.remove(at: index).descriptor, later)
+        }
+        if let held { try change(Descriptor(held), path) { $0.restore(fault, before: later) } }
         do throws(KernelError) {
             guard let now = try TargetRoot(fault.place).open(path, O_RDWR) else { return }
-            try change(now, path) { $0.restore(fault.name) }
+            try change(now, path) { $0.restore(fault, before: later) }
         } catch  where error.kind == .gone && held != nil {
             // The process has ended; the file that it had is restored.
         }
@@ -82,6 +86,26 @@ final class NameFileEdits: Sendable {
         guard ftruncate(number, after.count) == 0, fsync(number) == 0 else {
             throw .system(errno, operation)
         }
+    }
+}
+
+extension NameFile {
+    /// Makes the edit of a fault.
+    mutating func apply(_ fault: NameFault) {
+        switch (fault.method, fault.rule.action) {
+        case (.resolvConf, _): redirect(to: fault.listeners, mark: fault.name)
+        case (.hosts, .spoof(let addresses, _)):
+            give(fault.rule.exactNames, addresses, mark: fault.name)
+        default: break
+        }
+    }
+
+    /// Takes the edit of a fault back; those made later, which may have put its lines behind their marks, are made anew.
+    mutating func restore(_ fault: NameFault, before later: [NameFault]) {
+        let later = later.filter { has($0.name) }
+        for other in later.reversed() { restore(other.name) }
+        restore(fault.name)
+        for other in later { apply(other) }
     }
 }
 

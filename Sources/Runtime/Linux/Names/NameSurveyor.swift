@@ -11,7 +11,7 @@ enum NameSurveyor {
     /// What the files and sockets of a place tell.
     static func survey(_ place: NamePlace) throws(KernelError) -> NameSurvey {
         let root = try TargetRoot(place)
-        let configuration = try root.bytes("/etc/resolv.conf").map { NameFile($0) }
+        let configuration = try root.bytes("/etc/resolv.conf").map { NameFile($0).plain }
         let order = try root.bytes("/etc/nsswitch.conf").map { NameFile($0) }
         var whole = place
         whole.mounts = place.process.flatMap(TargetRoot.mounts)

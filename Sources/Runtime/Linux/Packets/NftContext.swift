@@ -67,6 +67,11 @@ final class NftContext: Sendable {
         self.pointer = pointer
     }
 
+    /// Has lists leave out counters and what else changes by itself.
+    func leaveCountersOut() {
+        Self.library.withLock { _ in clinux_nft_leave_counters_out(pointer) }
+    }
+
     deinit { Self.library.withLock { _ in clinux_nft_close(pointer) } }
 
     /// Runs commands as one transaction and returns the output.

@@ -109,9 +109,6 @@ package enum RedirectMark {
     /// "moon", as an SO_MARK.
     package static let value: UInt32 = 0x6d6f_6f6e
 
-    /// The conntrack zone of redirected UDP.
-    static let zone: UInt16 = 0x6d71
-
     /// Marks a socket as ours; before it connects or sends.
     package static func apply(to descriptor: Int32) throws(KernelError) {
         var mark = value
@@ -124,4 +121,10 @@ package enum RedirectMark {
             )
         }
     }
+}
+
+/// The conntrack zones of redirected UDP.
+enum RedirectZone {
+    /// That of a listener: what another one has left in its own cannot lead there, and a port is one listener's.
+    static func of(_ listener: Int) -> UInt16 { UInt16(truncatingIfNeeded: listener) }
 }

@@ -1,7 +1,7 @@
 // Redirects as the text of nft(8). Numbers, addresses and checked names only; no other text gets here.
 //
 // Five chains, as far as they are needed:
-//   zone_out, zone_in  before connection tracking: redirected UDP is tracked in a zone of its own
+//   zone_out, zone_in  before connection tracking: redirected UDP is tracked in a zone of its listener's
 //   nat_out, nat_in    before other NAT (-100): the redirects, counted by flow
 //   cut                what is refused beside
 //   reset_HOOK         connections that were open before
@@ -45,23 +45,33 @@ enum RedirectText {
 
     /// The commands that leave of a table what traffic needs that has come already.
     ///
-    /// A chain of NAT must stay: without any, the kernel translates nothing more.
+    /// A chain of NAT must stay, and a rule that needs connection tracking: without either the kernel translates nothing more.
     static func drain(_ plan: RedirectPlan, hasZone: Bool) -> String {
         let zones = hasZone && plan.redirects.contains { $0.transport == .udp }
-        var chains = plan.takesOutgoing ? ["nat_out"] : []
-        if plan.takesIncoming { chains += zones ? ["nat_in", "zone_in"] : ["nat_in"] }
+        let translating =
+            (plan.takesOutgoing ? ["nat_out"] : []) + (plan.takesIncoming ? ["nat_in"] : [])
+        var chains = translating
+        if zones, plan.takesIncoming { chains.append("zone_in") }
         if !plan.cuts.isEmpty { chains.append("cut") }
         if plan.resetsOpen { chains += resetHooks(plan).map { "reset_\($0)" } }
         if zones { chains.append("zone_out") }
         var lines = chains.map { "flush chain inet \(plan.name) \($0)" }
-        if zones { lines.append("add rule inet \(plan.name) zone_out \(answers(of: plan))") }
+        // A namespace tracks connections only while a rule asks it to, and `redirect` was what did.
+        lines += translating.map { "add rule inet \(plan.name) \($0) ct state new accept" }
+        if zones {
+            lines += answers(of: plan).map { "add rule inet \(plan.name) zone_out \($0)" }
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 
     /// What our listeners of UDP answer belongs to the zone of what they were asked.
-    private static func answers(of plan: RedirectPlan) -> String {
+    private static func answers(of plan: RedirectPlan) -> [String] {
         let listeners = plan.redirects.filter { $0.transport == .udp }.map(\.listener)
-        return "udp sport \(set(listeners.withoutRepeats)) ct zone set \(RedirectMark.zone)"
+        return listeners.withoutRepeats.map { "udp sport \($0) \(zone(of: $0))" }
+    }
+
+    private static func zone(of listener: Int) -> String {
+        "ct zone set \(RedirectZone.of(listener))"
     }
 
     private static let ours = "meta mark \(RedirectMark.value) return"
@@ -96,19 +106,18 @@ enum RedirectText {
             guard !udp.isEmpty else { return }
             var inZone = plan
             inZone.redirects = udp
-            let zone = "ct zone set \(RedirectMark.zone)"
             chain("zone_out", "filter hook output priority \(zonePriority)")
             rule("zone_out", ours)
-            rule("zone_out", answers(of: plan))
+            for answers in answers(of: plan) { rule("zone_out", answers) }
             if plan.takesOutgoing {
                 for match in matches(inZone, senders: senders(plan)) {
-                    rule("zone_out", "\(match.text) \(zone)")
+                    rule("zone_out", "\(match.text) \(zone(of: match.listener))")
                 }
             }
             guard plan.takesIncoming else { return }
             chain("zone_in", "filter hook prerouting priority \(zonePriority)")
             for match in matches(inZone, senders: [""]) {
-                rule("zone_in", "\(match.text) \(zone)")
+                rule("zone_in", "\(match.text) \(zone(of: match.listener))")
             }
         }
 

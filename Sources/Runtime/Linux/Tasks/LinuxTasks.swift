@@ -27,6 +27,7 @@ package final class LinuxTasks: TaskPort {
             throw KernelError(.failed, operation, "they are there already")
         }
         let procs = order.group.map { "\($0.folder)/cgroup.procs" }
+        let current = order.limited.map { "\($0.folder)/pids.current" }
         let user = try order.userID.map { id throws(KernelError) in
             (id: id, group: try Self.group(of: id, operation))
         }
@@ -34,16 +35,19 @@ package final class LinuxTasks: TaskPort {
         let (found, count) = try LastingThread.run {
             () throws(KernelError) -> (Occupants, Int) in
             var (pid, lifeline, count): (pid_t, Int32, Int32) = (0, -1, 0)
-            let start = { (procs: UnsafePointer<CChar>?) -> Int32 in
-                var tasks = clinux_tasks(
-                    procs: procs,
-                    user: user?.id ?? UInt32.max,
-                    group: user?.group ?? UInt32.max,
-                    count: Int32(clamping: order.count)
-                )
-                return clinux_occupy(&tasks, &pid, &lifeline, &count)
+            let code = withText(procs) { procs in
+                withText(current) { current in
+                    var tasks = clinux_tasks(
+                        procs: procs,
+                        user: user?.id ?? UInt32.max,
+                        group: user?.group ?? UInt32.max,
+                        count: Int32(clamping: order.count),
+                        limit: Int32(clamping: order.limit ?? 0),
+                        current: current
+                    )
+                    return clinux_occupy(&tasks, &pid, &lifeline, &count)
+                }
             }
-            let code = procs?.withCString(start) ?? start(nil)
             guard code == 0 else {
                 throw .system(
                     code,
@@ -147,4 +151,12 @@ package final class LinuxTasks: TaskPort {
         // A user without an entry has no group of its own; nobody's does no harm to any.
         return found == nil ? 65534 : entry.pw_gid
     }
+}
+
+/// Lends C a text, or NULL for none.
+private func withText<Result>(
+    _ text: String?,
+    _ body: (UnsafePointer<CChar>?) -> Result
+) -> Result {
+    text?.withCString(body) ?? body(nil)
 }

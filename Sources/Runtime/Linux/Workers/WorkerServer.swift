@@ -17,6 +17,12 @@ package struct WorkerServer: Sendable {
         for ignored in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE] { signal(ignored, SIG_IGN) }
     }
 
+    /// Lets this process have as many connections as it may: most hosts set a soft limit of 1024 descriptors.
+    package func expectConnections() throws(KernelError) {
+        let code = clinux_lift_file_limit()
+        guard code == 0 else { throw .system(code, "open many connections") }
+    }
+
     /// Tells the agent something unasked.
     package func say(_ text: String) { send(WorkerLine<NoAnswer>(say: text)) }
 

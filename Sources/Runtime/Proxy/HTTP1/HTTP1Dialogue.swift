@@ -32,7 +32,7 @@ final class HTTP1Dialogue: Dialogue {
         /// Whether it is answered here, so that nothing of it goes to the upstream.
         var isAnsweredHere = false
         var expectsContinue = false
-        var delay = TimeAmount.zero
+        var delays = Delays()
         var requestPaces: [any Pace] = []
         var responsePaces: [any Pace] = []
     }
@@ -180,16 +180,12 @@ final class HTTP1Dialogue: Dialogue {
         let verdict = bytes.withBytes { view in
             relay.host.book.judge(RequestFacts(.http1(head, view), client: relay.client))
         }
-        exchange.delay = verdict.delay
+        exchange.delays = verdict.delays
         exchange.requestPaces = verdict.requestPaces
         exchange.responsePaces = verdict.responsePaces
         guard let answer = verdict.answer else { return false }
         exchange.isAnsweredHere = true
-        if verdict.delay == .zero {
-            give(answer)
-        } else {
-            relay.later(verdict.delay) { [weak self] in self?.give(answer) }
-        }
+        relay.keepBack(for: verdict.delays) { [weak self] in self?.give(answer) }
         return true
     }
 
@@ -231,7 +227,7 @@ final class HTTP1Dialogue: Dialogue {
             if let slice = bytes.readSlice(length: head.size) { relay.write(slice, to: .client) }
             return true
         }
-        if exchange.delay > .zero {
+        if exchange.delays.total > .zero {
             holdAnswer(bytes)
             return false
         }
@@ -308,11 +304,11 @@ final class HTTP1Dialogue: Dialogue {
 
     /// Keeps an answer back for its delay.
     private func holdAnswer(_ bytes: ByteBuffer) {
-        let delay = exchange.delay
-        exchange.delay = .zero
+        let delays = exchange.delays
+        exchange.delays = Delays()
         responseStash = bytes
         relay.hold(.server, .fault)
-        relay.later(delay) { [weak self] in self?.relay.release(.server, .fault) }
+        relay.keepBack(for: delays) { [weak self] in self?.relay.release(.server, .fault) }
     }
 
     /// How many of some bytes may go now; nil when none, and the end is held.
@@ -409,6 +405,7 @@ extension ByteBuffer {
                 result = .failure(error)
             }
         }
+        // The closure is called once, before the call returns; only the compiler does not know.
         guard let result else { preconditionFailure("the closure runs") }
         return try result.get()
     }

@@ -13,7 +13,7 @@ extension HTTP2Dialogue {
         switch answer {
         case .reset:
             // CANCEL: what a server sends that gives up (RFC 9113, section 7).
-            relay.write(HTTP2Frame.number(Kind.reset, stream: stream.id, 8), to: .client)
+            tell(HTTP2Frame.number(Kind.reset, stream: stream.id, 8))
             forget(stream)
         case .grpc(let code, let message):
             let headers = [
@@ -37,6 +37,7 @@ extension HTTP2Dialogue {
             )
         }
         settingsToAcknowledge = 0
+        hasSettings()
         for stream in streams.values where !stream.isAnsweredHere { fail(stream) }
     }
 
@@ -102,8 +103,7 @@ extension HTTP2Dialogue {
             // The client need not send the rest (RFC 9113, section 8.1).
             bytes.writeImmutableBuffer(HTTP2Frame.number(Kind.reset, stream: stream.id, 0))
         }
-        relay.write(bytes, to: .client)
-        relay.holdWhileFull()
+        tell(bytes)
         forget(stream)
     }
 }

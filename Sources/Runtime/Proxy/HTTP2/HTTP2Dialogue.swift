@@ -67,6 +67,8 @@ final class HTTP2Dialogue: Dialogue {
     /// Whether we stand in for an upstream that is not there.
     var isAlone = false
     var settingsToAcknowledge = 0
+    /// Frames of ours that wait for the first SETTINGS to the client; nil once those have gone.
+    private var early: ByteBuffer? = ByteBuffer()
 
     init(_ relay: Relay, upgraded: Bool = false) {
         self.relay = relay
@@ -100,7 +102,7 @@ final class HTTP2Dialogue: Dialogue {
     }
 
     func drain() {
-        guard wentAway == nil, clientInput.preface == 0 else { return }
+        guard wentAway == nil, clientInput.preface == 0, early == nil else { return }
         wentAway = lastStream
         relay.write(HTTP2Frame.goAway(last: lastStream, code: 0), to: .client)
         if streams.isEmpty { relay.close() }
@@ -171,6 +173,7 @@ final class HTTP2Dialogue: Dialogue {
         relay.become(tunnel)
         tunnel.receive(bytes, from: .server)
         if let rest = clientInput.stash.take() { tunnel.receive(rest, from: .client) }
+        relay.release(.client, .answer)
         throw TunnelInstead()
     }
 
@@ -201,6 +204,25 @@ final class HTTP2Dialogue: Dialogue {
     func pass(_ bytes: ByteBuffer, to side: Side) {
         if side == .server, isAlone { return }
         relay.write(bytes, to: side)
+    }
+
+    /// Sends frames that are made here to the client, after the upstream's SETTINGS: those come first on a connection
+    /// (RFC 9113, section 3.4).
+    func tell(_ bytes: ByteBuffer) {
+        guard early == nil else {
+            early?.writeImmutableBuffer(bytes)
+            // Nothing more is asked meanwhile, so that little waits.
+            return relay.hold(.client, .answer)
+        }
+        relay.write(bytes, to: .client)
+        relay.holdWhileFull()
+    }
+
+    /// Notes that SETTINGS have gone to the client.
+    func hasSettings() {
+        guard let bytes = early.take() else { return }
+        relay.write(bytes, to: .client)
+        relay.release(.client, .answer)
     }
 
     /// Sends a frame of a stream, or keeps it back behind those that wait.

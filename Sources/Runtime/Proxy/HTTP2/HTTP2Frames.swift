@@ -161,13 +161,12 @@ extension HTTP2Dialogue {
         let book = relay.host.book
         guard !book.rules.isEmpty else { return }
         let verdict = book.judge(facts)
-        stream.delay = verdict.delay
+        stream.delays = verdict.delays
         stream.toClient.paces = verdict.responsePaces
         stream.toServer.paces = verdict.requestPaces
         guard let answer = verdict.answer else { return }
         stream.isAnsweredHere = true
-        guard verdict.delay > .zero else { return give(answer, to: stream) }
-        relay.later(verdict.delay) { [weak self] in self?.give(answer, to: stream) }
+        relay.keepBack(for: verdict.delays) { [weak self] in self?.give(answer, to: stream) }
     }
 
     // MARK: Answers
@@ -178,11 +177,11 @@ extension HTTP2Dialogue {
             return pass(frames(headers, id, ends: ends, to: .client, promise: promise), to: .client)
         }
         let isInterim = headers.first(name: ":status")?.hasPrefix("1") ?? false
-        if stream.delay > .zero, !isInterim, promise == nil {
-            let delay = stream.delay
-            stream.delay = .zero
+        if stream.delays.total > .zero, !isInterim, promise == nil {
+            let delays = stream.delays
+            stream.delays = Delays()
             stream.toClient.isHeld = true
-            relay.later(delay) { [weak self] in
+            relay.keepBack(for: delays) { [weak self] in
                 stream.toClient.isHeld = false
                 self?.advance(stream, to: .client)
             }
@@ -247,6 +246,7 @@ extension HTTP2Dialogue {
         }
         if side == .client { settingsToAcknowledge += 1 }
         pass(HTTP2Frame.whole(Kind.settings, rewritten), to: side.other)
+        if side == .server { hasSettings() }
     }
 
     private func windowUpdate(
@@ -278,7 +278,6 @@ extension HTTP2Dialogue {
     /// Gives the client back what it sent to a stream that ends here.
     private func giveBack(_ count: Int) {
         guard count > 0 else { return }
-        relay.write(HTTP2Frame.number(Kind.windowUpdate, stream: 0, UInt32(count)), to: .client)
-        relay.holdWhileFull()
+        tell(HTTP2Frame.number(Kind.windowUpdate, stream: 0, UInt32(count)))
     }
 }

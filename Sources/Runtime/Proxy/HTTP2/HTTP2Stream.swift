@@ -23,8 +23,8 @@ final class HTTP2Stream {
     var isHead = false
     var clientIsDone = false
     var serverIsDone = false
-    /// How late its answer is to be; zero once that is settled.
-    var delay = TimeAmount.zero
+    /// How late its answer is to be; none once that is settled.
+    var delays = Delays()
     var toClient = Queue()
     var toServer = Queue()
 

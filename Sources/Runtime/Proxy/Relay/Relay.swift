@@ -29,6 +29,13 @@ final class Relay {
         var isFinishing = false
     }
 
+    /// What a fault keeps back.
+    private struct Kept {
+        var since: NIODeadline
+        var delays: Delays
+        var body: () -> Void
+    }
+
     private enum Upstream {
         case connecting, connected
         case failed(String)
@@ -42,6 +49,9 @@ final class Relay {
     private var dialogue: (any Dialogue)?
     private var isClosed = false
     private var isDispatching = false
+    /// By number, in the order in which it came.
+    private var kept: [Int: Kept] = [:]
+    private var keptSoFar = 0
     /// The position in the host's list.
     var index = -1
 
@@ -156,6 +166,24 @@ final class Relay {
         }
     }
 
+    /// Runs something once its delays are over, unless the relay is closed by then.
+    func keepBack(for delays: Delays, _ body: @escaping () -> Void) {
+        keptSoFar += 1
+        kept[keptSoFar] = Kept(since: host.timers.time, delays: delays, body: body)
+        letGo(keptSoFar)
+    }
+
+    /// Runs what is kept back only by rules that have ended.
+    func letGo() { for number in kept.keys.sorted() { letGo(number) } }
+
+    private func letGo(_ number: Int) {
+        guard let one = kept[number] else { return }
+        let left = one.since + one.delays.total - host.timers.time
+        guard left <= .zero else { return later(left) { [weak self] in self?.letGo(number) } }
+        kept[number] = nil
+        one.body()
+    }
+
     /// Says no more to an end; what it says is still taken.
     func finish(_ side: Side) {
         guard !isClosed, !self[side].isFinishing else { return }
@@ -185,6 +213,7 @@ final class Relay {
         isClosed = true
         host.remove(self)
         dialogue = nil
+        kept = [:]
         for side in [Side.client, .server] {
             self[side].stream?.close(reset: reset)
             self[side].stream = nil

@@ -15,8 +15,8 @@ final class ProxyCounters: Sendable {
 
 /// Where a proxy's connections go.
 package enum ProxyUpstream: Sendable {
-    /// Where the client wanted to go, as the kernel remembers it (SO_ORIGINAL_DST).
-    case original
+    /// Where the client wanted to go, as the kernel remembers it (SO_ORIGINAL_DST), and what is to be forgotten.
+    case original((any RedirectMemory)?)
     /// To one place.
     case fixed(SocketAddress)
 }
@@ -52,6 +52,9 @@ final class RelayHost {
         self.timers = timers
         set.later = { [unowned timers] in timers.after($0, $1) }
         set.onAccept = { [unowned self] in accepted($0, from: $1) }
+        if case .original(let memory?) = upstream {
+            set.onReset = { memory.forget(connectionFrom: $0, to: $1) }
+        }
     }
 
     /// How many connections there are.
@@ -70,6 +73,9 @@ final class RelayHost {
         relays[relay.index] = last
         last.index = relay.index
     }
+
+    /// Lets go what only rules keep back that have ended.
+    func letGo() { for relay in relays { relay.letGo() } }
 
     /// Closes each connection as soon as nothing is under way on it.
     func drain() {

@@ -9,6 +9,8 @@ final class CompiledRule: Sendable {
     let rule: RequestRule
     /// The rate that all its requests share, where it has one.
     let sharedPace: SharedPace?
+    /// Comes when the rule is taken away.
+    let end = RuleEnd()
     private let path: Glob?
     private let host: Glob?
     private let headers: [(String, Glob)]
@@ -22,7 +24,7 @@ final class CompiledRule: Sendable {
         host = rule.match.host.map { Glob($0, ignoresCase: true) }
         headers = rule.match.headers.map { ($0.key.lowercased(), Glob($0.value)) }
         if case .bandwidth(let rate, .aggregate, _) = rule.action {
-            sharedPace = SharedPace(bytesPerSecond: rate)
+            sharedPace = SharedPace(bytesPerSecond: rate, until: end)
         } else {
             sharedPace = nil
         }
@@ -87,15 +89,10 @@ struct Verdict {
         case reset
     }
 
-    var delay = TimeAmount.zero
+    var delays = Delays()
     var answer: Answer?
     var responsePaces: [any Pace] = []
     var requestPaces: [any Pace] = []
-
-    /// Whether nothing happens to it.
-    var isNothing: Bool {
-        delay == .zero && answer == nil && responsePaces.isEmpty && requestPaces.isEmpty
-    }
 }
 
 /// The rules in force.
@@ -129,10 +126,10 @@ struct RuleBook: Sendable {
         case .latency(let delay, let jitter):
             let spread = Double(random >> 11) * 0x1p-52 - 1
             let nanoseconds = (delay + jitter * spread) * 1_000_000
-            verdict.delay = verdict.delay + .nanoseconds(Int64(nanoseconds))
+            verdict.delays.add(.nanoseconds(Int64(nanoseconds)), until: rule.end)
             return true
         case .bandwidth(let rate, _, let direction):
-            let pace: any Pace = rule.sharedPace ?? OwnPace(bytesPerSecond: rate)
+            let pace: any Pace = rule.sharedPace ?? OwnPace(bytesPerSecond: rate, until: rule.end)
             if direction != .request { verdict.responsePaces.append(pace) }
             if direction != .response { verdict.requestPaces.append(pace) }
             return true

@@ -44,24 +44,34 @@ struct ByteBucket {
     private var portion: Double { max(1, bytesPerSecond / 100) }
 }
 
-/// The rate of one request.
+/// The rate of one request, for as long as its rule is there.
 final class OwnPace: Pace {
     private var bucket: ByteBucket
+    private let end: RuleEnd
 
-    init(bytesPerSecond: Double) { bucket = ByteBucket(bytesPerSecond: bytesPerSecond) }
+    init(bytesPerSecond: Double, until end: RuleEnd) {
+        bucket = ByteBucket(bytesPerSecond: bytesPerSecond)
+        self.end = end
+    }
 
-    func take(_ wanted: Int, now: NIODeadline) -> Int { bucket.take(wanted, now: now) }
+    func take(_ wanted: Int, now: NIODeadline) -> Int {
+        end.hasCome ? wanted : bucket.take(wanted, now: now)
+    }
     var pause: TimeAmount { bucket.pause }
 }
 
-/// The rate that all requests of a rule share, on all loops.
+/// The rate that all requests of a rule share, on all loops, for as long as the rule is there.
 final class SharedPace: Pace, Sendable {
     private let bucket: Mutex<ByteBucket>
+    private let end: RuleEnd
 
-    init(bytesPerSecond: Double) { bucket = Mutex(ByteBucket(bytesPerSecond: bytesPerSecond)) }
+    init(bytesPerSecond: Double, until end: RuleEnd) {
+        bucket = Mutex(ByteBucket(bytesPerSecond: bytesPerSecond))
+        self.end = end
+    }
 
     func take(_ wanted: Int, now: NIODeadline) -> Int {
-        bucket.withLock { $0.take(wanted, now: now) }
+        end.hasCome ? wanted : bucket.withLock { $0.take(wanted, now: now) }
     }
     var pause: TimeAmount { bucket.withLock { $0.pause } }
 }

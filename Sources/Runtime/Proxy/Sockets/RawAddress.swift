@@ -44,10 +44,11 @@ struct RawAddress {
         }
     }
 
+    /// Address and port.
+    var end: SocketEnd? { networkAddress.map { SocketEnd($0, port: port) } }
+
     /// `10.9.0.2:8080`, `[fd00::1]:8080`.
-    var textual: String {
-        networkAddress.map { SocketEnd($0, port: port).description } ?? "?"
-    }
+    var textual: String { end?.description ?? "?" }
 
     /// Lets a call of the kernel fill it.
     mutating func filled(

@@ -2,6 +2,7 @@
 // may be another's by then.
 
 import CSockets
+import ChaosModel
 import Glibc
 import NIOCore
 
@@ -28,6 +29,8 @@ final class SocketSet {
     private var connecting = CircularBuffer<(until: NIODeadline, token: UInt64)>()
     /// Takes over a connection.
     var onAccept: ((Int32, RawAddress) -> Void)?
+    /// Told of a client that was reset: its end and ours.
+    var onReset: ((SocketEnd, SocketEnd) -> Void)?
     /// Does something later.
     var later: ((TimeAmount, @escaping () -> Void) -> Void)?
 

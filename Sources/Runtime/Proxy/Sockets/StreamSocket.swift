@@ -1,6 +1,7 @@
 // One connected socket: reads while its relay wants to, writes what it was given as far as the kernel takes it.
 
 import CSockets
+import ChaosModel
 import Glibc
 import NIOCore
 
@@ -278,12 +279,24 @@ final class StreamSocket: RelayStream {
             var now = linger(l_onoff: 1, l_linger: 0)
             let size = socklen_t(MemoryLayout.size(ofValue: now))
             setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, size)
-            return closeNow()
+            let ends = side == .client && set.onReset != nil ? ends : nil
+            closeNow()
+            if let (client, ours) = ends { set.onReset?(client, ours) }
+            return
         }
         flush()
         guard state == .open, !queue.isEmpty else { return closeNow() }
         state = .closing
         set.later?(Self.patience) { [weak self] in self?.closeNow() }
+    }
+
+    /// The other end, and this one.
+    private var ends: (SocketEnd, SocketEnd)? {
+        var own = RawAddress()
+        guard own.filled(by: { getsockname(descriptor, $0, $1) }) == 0, let there = peer.end,
+            let here = own.end
+        else { return nil }
+        return (there, here)
     }
 
     private func closeNow() {

@@ -21,6 +21,9 @@ final class Timers {
     /// Makes a list without timers; `now` is the clock.
     init(now: @escaping () -> NIODeadline = { .now() }) { self.now = now }
 
+    /// The time that they go by.
+    var time: NIODeadline { now() }
+
     /// Runs something later.
     func after(_ delay: TimeAmount, _ body: @escaping () -> Void) {
         count += 1

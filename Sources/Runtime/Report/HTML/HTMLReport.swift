@@ -133,6 +133,7 @@ package struct HTMLReport: Sendable {
             return proof.isEmpty ? "<p>Nothing was touched.</p>\n" : words + proof
         }
         return words + HTMLText.table(["fault", "target", "measured after the revert"], rows)
+            + HTMLText.list(report.proof.state.map(\.summary))
     }
 
     private var error: String {

@@ -10,25 +10,39 @@ final class ClientStream: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
+    /// The event that lets go what is held back.
+    struct Release: Sendable {}
+
+    /// A query that is held back.
+    private struct Held {
+        var ending: StreamVerdict.Ending
+        var message: ByteBuffer
+    }
+
     /// The most queries of a connection that are held back.
     private static let heldLimit = 1024
 
     private let listener: StationSockets.Streams
     private let host: any ResolverHost
-    private let decide: @Sendable (ByteBuffer) -> StreamVerdict
+    private let station: Int
+    private let server: StreamServer
     private var frames = FrameBuffer()
     private var upstream: (any Channel)?
-    private var held = 0
+    /// By number, in the order in which they came.
+    private var held: [Int: Held] = [:]
+    private var heldSoFar = 0
     private var isInputClosed = false
 
     init(
         _ listener: StationSockets.Streams,
         _ host: any ResolverHost,
-        decide: @escaping @Sendable (ByteBuffer) -> StreamVerdict
+        of station: Int,
+        _ server: StreamServer
     ) {
         self.listener = listener
         self.host = host
-        self.decide = decide
+        self.station = station
+        self.server = server
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -58,7 +72,12 @@ final class ClientStream: ChannelInboundHandler {
         case ChannelEvent.inputClosed:
             isInputClosed = true
             endInput(context)
-        case is IdleStateHandler.IdleStateEvent: context.close(promise: nil)
+        case is Release:
+            for number in held.keys.sorted() { letGo(number, context) }
+            endInput(context)
+        // What is held back for longer than that is no idle connection.
+        case is IdleStateHandler.IdleStateEvent where held.isEmpty: context.close(promise: nil)
+        case is IdleStateHandler.IdleStateEvent: break
         default: context.fireUserInboundEventTriggered(event)
         }
     }
@@ -68,21 +87,31 @@ final class ClientStream: ChannelInboundHandler {
     }
 
     private func take(_ message: ByteBuffer, _ context: ChannelHandlerContext) {
-        let verdict = decide(message)
-        guard verdict.delay > .zero, held < Self.heldLimit else {
+        let verdict = server.decide(message, of: station)
+        guard verdict.delay > .zero else { return act(verdict.ending, message, context) }
+        guard held.count < Self.heldLimit else {
+            server.noteBypass(in: station)
             return act(verdict.ending, message, context)
         }
-        held += 1
+        server.note(1, on: context.channel)
+        heldSoFar += 1
+        let number = heldSoFar
+        held[number] = Held(ending: verdict.ending, message: message)
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         context.eventLoop.scheduleTask(in: verdict.delay) {
             let (stream, context) = bound.value
-            stream.held -= 1
-            guard context.channel.isActive else { return }
-            stream.act(verdict.ending, message, context)
-            context.flush()
-            stream.upstream?.flush()
+            stream.letGo(number, context)
             stream.endInput(context)
         }
+    }
+
+    /// Does what was held back, unless it was done before.
+    private func letGo(_ number: Int, _ context: ChannelHandlerContext) {
+        guard let one = held.removeValue(forKey: number), context.channel.isActive else { return }
+        act(one.ending, one.message, context)
+        server.note(-1, on: context.channel)
+        context.flush()
+        upstream?.flush()
     }
 
     private func act(
@@ -98,13 +127,14 @@ final class ClientStream: ChannelInboundHandler {
             guard let upstream = upstream ?? connect(context) else {
                 return context.close(promise: nil)
             }
+            server.note(1, on: context.channel)
             upstream.write(FrameBuffer.frame(message), promise: nil)
         }
     }
 
     /// Says to the resolver that no more comes, once nothing is held any more.
     private func endInput(_ context: ChannelHandlerContext) {
-        guard isInputClosed, held == 0 else { return }
+        guard isInputClosed, held.isEmpty, context.channel.isActive else { return }
         if let upstream {
             upstream.close(mode: .output, promise: nil)
         } else {
@@ -121,11 +151,12 @@ final class ClientStream: ChannelInboundHandler {
             let descriptor = try? host.connectStream(to: resolver)
         else { return nil }
         let client = context.channel
+        let server = server
         let made = ClientBootstrap(group: context.eventLoop)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(ResolverStream(client))
+                    try channel.pipeline.syncOperations.addHandler(ResolverStream(client, server))
                 }
             }
             .withConnectedSocket(descriptor)
@@ -159,14 +190,21 @@ final class ResolverStream: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private let client: any Channel
+    private let server: StreamServer
     private var frames = FrameBuffer()
 
-    init(_ client: any Channel) { self.client = client }
+    init(_ client: any Channel, _ server: StreamServer) {
+        self.client = client
+        self.server = server
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
         frames.add(&bytes)
-        while let message = frames.next() { client.write(FrameBuffer.frame(message), promise: nil) }
+        while let message = frames.next() {
+            server.note(-1, on: client)
+            client.write(FrameBuffer.frame(message), promise: nil)
+        }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) { client.flush() }

@@ -14,7 +14,14 @@ final class StreamServer: Sendable {
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let loop: DatagramLoop
     private let stations = Mutex<[Int: [any Channel]]>([:])
-    private let connections = Mutex<[ObjectIdentifier: any Channel]>([:])
+    private let connections = Mutex<[ObjectIdentifier: Connection]>([:])
+
+    /// A connection, and how many of its queries are held back or wait for an answer of the real resolver.
+    private struct Connection {
+        var station: Int
+        var channel: any Channel
+        var waiting = 0
+    }
 
     /// Makes a server that decides by the rules of a loop.
     init(_ loop: DatagramLoop) { self.loop = loop }
@@ -29,15 +36,11 @@ final class StreamServer: Sendable {
             let bootstrap = ServerBootstrap(group: group)
                 .childChannelOption(.allowRemoteHalfClosure, value: true)
                 .childChannelInitializer { channel in
-                    guard self.admit(channel) else { return channel.close() }
+                    guard self.admit(channel, to: station) else { return channel.close() }
                     return channel.eventLoop.makeCompletedFuture {
                         let handlers = channel.pipeline.syncOperations
                         try handlers.addHandler(IdleStateHandler(allTimeout: .seconds(60)))
-                        try handlers.addHandler(
-                            ClientStream(listener, host) { message in
-                                self.decide(message, of: station)
-                            }
-                        )
+                        try handlers.addHandler(ClientStream(listener, host, of: station, self))
                     }
                 }
             do {
@@ -55,11 +58,40 @@ final class StreamServer: Sendable {
         for channel in channels { try? await channel.close().get() }
     }
 
-    private func admit(_ channel: any Channel) -> Bool {
+    /// Lets go what is held back for a station, at once.
+    func release(_ station: Int) {
+        let open = connections.withLock { $0.values.filter { $0.station == station } }
+        for connection in open {
+            connection.channel.pipeline.fireUserInboundEventTriggered(ClientStream.Release())
+        }
+    }
+
+    /// How many queries of a station are held back or wait for an answer.
+    func waiting(in station: Int) -> Int {
+        connections.withLock { connections in
+            connections.values.reduce(0) { $0 + ($1.station == station ? $1.waiting : 0) }
+        }
+    }
+
+    /// Notes that a query of a connection waits, or (-1) that one does no longer.
+    func note(_ step: Int, on channel: any Channel) {
+        connections.withLock { connections in
+            // A resolver may send several messages for one query (RFC 5936, 2.2).
+            let waiting = connections[ObjectIdentifier(channel)]?.waiting ?? 0
+            connections[ObjectIdentifier(channel)]?.waiting = max(0, waiting + step)
+        }
+    }
+
+    /// Notes that a delayed query went on at once.
+    func noteBypass(in station: Int) {
+        loop.looking { server in _ = server.rules(of: station) { $0.noteBypass() } }
+    }
+
+    private func admit(_ channel: any Channel, to station: Int) -> Bool {
         let id = ObjectIdentifier(channel)
         let isAdmitted = connections.withLock { connections in
             guard connections.count < Self.connectionLimit else { return false }
-            connections[id] = channel
+            connections[id] = Connection(station: station, channel: channel)
             return true
         }
         guard isAdmitted else { return false }
@@ -70,7 +102,7 @@ final class StreamServer: Sendable {
     }
 
     /// What happens to a query of a stream.
-    private func decide(_ message: ByteBuffer, of station: Int) -> StreamVerdict {
+    func decide(_ message: ByteBuffer, of station: Int) -> StreamVerdict {
         loop.looking { server in
             message.withUnsafeReadableBytes { bytes in
                 guard let (verdict, question) = server.decide(bytes.bytes, of: station) else {

@@ -65,6 +65,20 @@ package struct DayFiles: Sendable {
         }
     }
 
+    /// The digest of the GameDay itself as it is now.
+    package func digestOfDay() async throws(DefinitionError) -> String {
+        let day: LoadedGameDay?
+        do throws(ScriptError) {
+            day = try await loader.loadGameDay(file: file)
+        } catch {
+            throw DefinitionError("gameday", error.description)
+        }
+        guard let day else {
+            throw DefinitionError("gameday", "\(file) no longer defines a GameDay")
+        }
+        return day.definition.digest
+    }
+
     private func only(
         _ all: [LoadedExperiment],
         of name: String
@@ -96,5 +110,24 @@ package struct DayFiles: Sendable {
     private func isFile(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+}
+
+/// Experiments of a GameDay that come from files.
+package protocol ExperimentsOfFiles: ExperimentSource {
+    /// Where they are found.
+    var files: DayFiles { get }
+}
+
+extension ExperimentsOfFiles {
+    package func look(
+        at reference: ExperimentReference
+    ) async throws(DefinitionError) -> (title: String, digest: String) {
+        let loaded = try await files.load(reference)
+        return (loaded.definition.name, loaded.definition.digest)
+    }
+
+    package func digestOfDay() async throws(DefinitionError) -> String {
+        try await files.digestOfDay()
     }
 }

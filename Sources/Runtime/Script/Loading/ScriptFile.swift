@@ -4,12 +4,6 @@
 import ChaosModel
 import LuaBridge
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
-
 /// A script file as it was read.
 struct ScriptFile: Sendable {
     /// The languages of definitions, told by the ending.
@@ -113,21 +107,13 @@ struct ScriptFile: Sendable {
     }
 
     private static func bytes(of path: String) throws(ScriptError) -> [UInt8] {
-        guard let file = fopen(path, "rb") else { throw failure(path) }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while bytes.count <= mostBytes {
-            let count = fread(&buffer, 1, buffer.count, file)
-            guard count > 0 else { break }
-            bytes += buffer[..<count]
+        do throws(BoundedFile.Problem) {
+            return try BoundedFile.bytes(of: path, atMost: mostBytes)
+        } catch {
+            switch error {
+            case .unreadable(let why): throw .unreadable(file: path, reason: why.lowercased())
+            case .tooLarge: throw .tooLarge(file: path, mostBytes: mostBytes)
+            }
         }
-        guard ferror(file) == 0 else { throw failure(path) }
-        guard bytes.count <= mostBytes else { throw .tooLarge(file: path, mostBytes: mostBytes) }
-        return bytes
-    }
-
-    private static func failure(_ path: String) -> ScriptError {
-        .unreadable(file: path, reason: String(cString: strerror(errno)).lowercased())
     }
 }

@@ -110,6 +110,7 @@ enum PrometheusMetric: MetricKind {
         return PrometheusSource(
             query,
             client: try ServerClient(parameters),
+            ageClient: try ServerClient(parameters),
             time: request.context.kernel.time
         )
     }

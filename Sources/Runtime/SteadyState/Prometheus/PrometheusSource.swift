@@ -30,22 +30,31 @@ final class PrometheusSource: MetricSource {
 
     private let query: Query
     private let client: ServerClient
+    /// Asks for the age of the samples beside the query itself.
+    private let ageClient: ServerClient
     private let time: any TimePort
     private let selectors: [String]
     private let usesGet = Mutex(false)
     private let lag: Mutex<Duration>
 
-    init(_ query: Query, client: ServerClient, time: any TimePort) {
+    init(_ query: Query, client: ServerClient, ageClient: ServerClient, time: any TimePort) {
         self.query = query
         self.client = client
+        self.ageClient = ageClient
         self.time = time
         selectors = query.range == nil ? QuerySelectors.instant(in: query.text) : []
         lag = Mutex(query.declaredLag ?? PrometheusMetric.assumedInterval)
     }
 
-    func start() async { client.start() }
+    func start() async {
+        client.start()
+        ageClient.start()
+    }
 
-    func stop() async { await client.stop() }
+    func stop() async {
+        await client.stop()
+        await ageClient.stop()
+    }
 
     func readLag() async -> LagReading? {
         if query.declaredLag != nil { return nil }
@@ -91,14 +100,15 @@ final class PrometheusSource: MetricSource {
     private func answer() async throws -> PrometheusAnswer {
         let form = "query=" + FormEncoding.encode(query.text)
         guard let range = query.range else {
-            let answer = try await ask("query", form)
+            let answer = try await ask("query", form, with: client)
             return try PrometheusAnswer(status: answer.status, body: answer.body)
         }
         let end = time.secondsSince1970
         let start = end - range.window.inSeconds
         let answer = try await ask(
             "query_range",
-            form + "&start=\(start)&end=\(end)&step=\(range.step.inSeconds)"
+            form + "&start=\(start)&end=\(end)&step=\(range.step.inSeconds)",
+            with: client
         )
         let ended = end - range.step.inSeconds - lag.withLock(\.self).inSeconds * 2
         return try PrometheusAnswer(
@@ -113,7 +123,8 @@ final class PrometheusSource: MetricSource {
         var oldest: Double?
         for selector in selectors {
             let text = "time() - min(timestamp(\(selector)))"
-            guard let answer = try? await ask("query", "query=" + FormEncoding.encode(text)),
+            let form = "query=" + FormEncoding.encode(text)
+            guard let answer = try? await ask("query", form, with: ageClient),
                 let read = try? PrometheusAnswer(status: answer.status, body: answer.body),
                 let age = read.series.first?.value, age.isFinite
             else { continue }
@@ -122,7 +133,11 @@ final class PrometheusSource: MetricSource {
         return oldest
     }
 
-    private func ask(_ endpoint: String, _ form: String) async throws -> ServerAnswer {
+    private func ask(
+        _ endpoint: String,
+        _ form: String,
+        with client: ServerClient
+    ) async throws -> ServerAnswer {
         let deadline = client.deadline
         let url = "\(query.api)/\(endpoint)"
         if !usesGet.withLock(\.self) {

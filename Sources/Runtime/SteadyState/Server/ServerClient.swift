@@ -2,6 +2,7 @@
 
 import AsyncHTTPClient
 import ChaosModel
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -21,7 +22,10 @@ struct ServerTrouble: Error, Sendable, CustomStringConvertible {
     let description: String
 }
 
-/// A client of one server.
+/// A client of one server, which is asked one thing at a time.
+///
+/// A connection that fails fails each request that waits then (the pool's rule): of two at once, the second's own
+/// connection would be left to fail, and would take the next sample with it.
 final class ServerClient: Sendable {
     /// The longest answer that is read.
     static let answerLimit = 8 * 1_048_576
@@ -79,13 +83,7 @@ final class ServerClient: Sendable {
         }
         do {
             let request = try request(url, form: form, accepting: accepted)
-            let response: HTTPClient.Response
-            do {
-                response = try await send(request, with: client, by: deadline)
-            } catch  where Self.isClosedConnection(error) {
-                // A kept connection that the server closed meanwhile; we may ask twice (RFC 9110, 9.2.2).
-                response = try await send(request, with: client, by: deadline)
-            }
+            let response = try await answer(to: request, with: client, by: deadline)
             return ServerAnswer(
                 status: Int(response.status.code),
                 body: response.body.map { Array($0.readableBytesView) } ?? [],
@@ -117,6 +115,25 @@ final class ServerClient: Sendable {
         )
     }
 
+    /// Asks again where a kept connection was one that the server closed meanwhile: we only ask (RFC 9110, 9.2.2).
+    ///
+    /// A server that resets each connection may look like one that closes it: then the reset that was seen is told.
+    private func answer(
+        to request: HTTPClient.Request,
+        with client: HTTPClient,
+        by deadline: NIODeadline
+    ) async throws -> HTTPClient.Response {
+        do {
+            return try await send(request, with: client, by: deadline)
+        } catch let first where Self.isClosedConnection(first) {
+            do {
+                return try await send(request, with: client, by: deadline)
+            } catch  where Self.isClosedConnection(error) {
+                throw first is IOError ? first : error
+            }
+        }
+    }
+
     private func send(
         _ request: HTTPClient.Request,
         with client: HTTPClient,
@@ -131,6 +148,8 @@ final class ServerClient: Sendable {
         switch error {
         case let error as HTTPClientError: error == .remoteConnectionClosed
         case let error as ChannelError: error == .ioOnClosedChannel
+        // What we wrote met a socket that was closed already.
+        case let error as IOError: [ECONNRESET, EPIPE].contains(error.errnoCode)
         default: false
         }
     }
