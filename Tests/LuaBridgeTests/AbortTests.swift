@@ -175,10 +175,12 @@ struct AbortTests {
     func `a primitive that ignores its cancellation is left behind after the grace`()
         async throws
     {
+        let started = Event()
         let release = Event()
         let limits = LuaLimits(abortGrace: .milliseconds(20))
-        let error = await abort("started() stubborn()", limits: limits) { vm in
+        let error = await abort("stubborn()", started: started, limits: limits) { vm in
             vm.registerAsync("stubborn") { _ in
+                started.happen()
                 await Task.detached { await release.wait() }.value
                 return []
             }

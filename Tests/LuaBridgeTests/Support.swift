@@ -77,19 +77,20 @@ extension LuaVM {
     }
 }
 
-/// Starts a text, waits for its call of `started()` or `wait()`, aborts, and returns the error.
+/// Starts a text, waits for its call of `started()` or `wait()`, or for `started` by other means, aborts, and returns
+/// the error.
 func abort(
     _ source: String,
     notes: Notes = Notes(),
+    started: Event = Event(),
     limits: LuaLimits = .default,
     prepare: @Sendable (isolated LuaVM) -> Void = { _ in }
 ) async -> LuaError? {
     let vm = LuaVM(limits: limits)
-    let event = Event()
-    await vm.registerProbes(started: event, waiting: event, notes: notes)
+    await vm.registerProbes(started: started, waiting: started, notes: notes)
     await vm.configure(prepare)
     let task = Task { await failure(of: source, in: vm) }
-    await event.wait()
+    await started.wait()
     vm.abortToken.abort("p99 over 2s")
     return await task.value
 }
