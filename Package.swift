@@ -21,7 +21,7 @@ func module(_ folder: String, _ dependencies: [Target.Dependency]) -> Target {
 func tests(_ folder: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(
         name: "\(folder)Tests",
-        dependencies: dependencies,
+        dependencies: dependencies + ["TestSupport"],
         path: "Tests/\(folder)Tests",
         swiftSettings: settings
     )
@@ -147,6 +147,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: settings),
         .executableTarget(
             name: "hold-rules",
             dependencies: ["ChaosModel", "ChaosLinux"],
@@ -198,6 +199,7 @@ let package = Package(
             "Containers",
             ["ChaosContainers", "ChaosLinux", "ChaosModel", "ChaosTargets"]
         ),
+        tests("Support", []),
         tests("Targets", ["ChaosModel", "ChaosSimulation", "ChaosTargets"]),
         tests("EndToEnd", ["ChaosGameDay", "ChaosLinux", "ChaosModel", "moonquake"]),
         tests(

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every test, built already by `make test`, here and in the lab: one module after the other, since tests that block
-# threads in one would make the clocks of another late, and the end-to-end tests and the loads one by one, since they
-# measure times. Arguments are passed to `swift test`: where and how it was built.
+# threads in one would make the clocks of another late, and those that measure times or wait for other programs one by
+# one. Arguments are passed to `swift test`: where and how it was built.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
@@ -28,9 +28,12 @@ failed=()
 failures=
 for folder in Tests/*Tests; do
   suite=$(basename "$folder")
-  mode=${MOONQUAKE_TEST_MODE:---parallel}
-  # The tests of processes wait by blocking, of which a small machine's pool bears one.
-  case "$suite" in EndToEndTests | LoadTests | ProcessFaultTests) mode=--no-parallel ;; esac
+  mode=--no-parallel
+  case "$suite" in
+    AgentTests | CatalogTests | DocsTests | EngineTests | GameDayTests | LuaBridgeTests | ModelTests | ScriptTests | TargetsTests)
+      mode=${MOONQUAKE_TEST_MODE:---parallel}
+      ;;
+  esac
   echo "== $suite"
   began=$SECONDS
   # A crash can leave programs behind that keep the output open: it is a file, so that nobody waits for them.

@@ -3,6 +3,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized)
@@ -36,7 +37,7 @@ struct AbortTimeTests {
 
     private static let everyMs = 500.0
 
-    @Test(arguments: occupations)
+    @Test(.rounds, arguments: occupations)
     func `an abort comes within two intervals while the script`(_ occupation: Occupation) throws {
         try Sandbox.with { box in
             let port = try box.freePorts(1)
@@ -80,7 +81,7 @@ struct AbortTimeTests {
                 #expect(eventually { Proc.state(of: paused.pid) != "T" })
                 let took = (ContinuousClock.now - began).milliseconds
                 print("\(occupation.name): reverted \(shown(took)) after the breach")
-                #expect(took < 2 * Self.everyMs)
+                #expect(took < 2 * Self.everyMs, .ofFigure)
                 #expect(try runner.ended() == 3, "\(runner.errors)")
                 let report = try box.lastReport()
                 #expect(report.abort?.cause == .threshold)

@@ -3,6 +3,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(
@@ -93,7 +94,7 @@ struct ContainerTests {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `a container found by name, label or image is cut off and late alone, and is back after`()
         throws
     {
@@ -137,7 +138,7 @@ struct ContainerTests {
             }
             #expect(try box.moonquake("abort").code == 0)
             for number in 0..<2 {
-                #expect(try containers.ping(box, number) ?? .infinity < 50)
+                #expect(try containers.ping(box, number) ?? .infinity < 50, .ofFigure)
             }
             try runner.ended()
             #expect(try box.lastReport().radius.first?.hit == 2)

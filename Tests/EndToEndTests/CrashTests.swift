@@ -2,11 +2,12 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized, .root)
 struct CrashTests {
-    @Test
+    @Test(.rounds)
     func `the faults are gone within 200 ms of the runner's kill -9`() throws {
         try Sandbox.with { box in
             let held = try HeldFaults(in: box)
@@ -14,15 +15,15 @@ struct CrashTests {
             print(
                 "after kill -9 of the runner: partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))"
             )
-            #expect(try #require(gone.partition) < 200)
-            #expect(try #require(gone.pause) < 200)
+            #expect(try #require(gone.partition) < 200, .ofFigure)
+            #expect(try #require(gone.pause) < 200, .ofFigure)
             #expect(eventually { !Proc.isAlive(held.agent) })
             #expect(try box.hasNoTableOfOurs(held.near))
             #expect(try box.moonquake("recover").output == "")
         }
     }
 
-    @Test
+    @Test(.rounds)
     func
         `after kill -9 of runner and agent the partition is gone within 200 ms and recover does the rest, once`()
         throws
@@ -34,7 +35,7 @@ struct CrashTests {
                 held.runner.signal(SIGKILL)
             }
             print("after kill -9 of runner and agent: partition gone in \(shown(gone.partition))")
-            #expect(try #require(gone.partition) < 200)
+            #expect(try #require(gone.partition) < 200, .ofFigure)
             #expect(Proc.state(of: held.sleeper.pid) == "T", "nobody is left to continue it")
 
             let recovery = try box.moonquake("recover")
@@ -68,7 +69,7 @@ struct CrashTests {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `when only the agent dies the run ends and what it held is put back at once`() throws {
         try Sandbox.with { box in
             let held = try HeldFaults(in: box)
@@ -76,8 +77,8 @@ struct CrashTests {
             print(
                 "after kill -9 of the agent: partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))"
             )
-            #expect(try #require(gone.partition) < 200)
-            #expect(try #require(gone.pause) < 3000)
+            #expect(try #require(gone.partition) < 200, .ofFigure)
+            #expect(try #require(gone.pause) < 3000, .ofFigure)
             #expect(try held.runner.ended() == 7)
             #expect(try box.lastReport().restoration == .restored)
         }

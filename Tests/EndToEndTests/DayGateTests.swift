@@ -3,6 +3,7 @@
 import ChaosGameDay
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized, .root)
@@ -63,7 +64,7 @@ struct `Gates of a GameDay` {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `with no terminal and no answer a gate neither hangs nor approves itself`() throws {
         try Sandbox.with { box in
             let site = try Site(box)
@@ -71,7 +72,7 @@ struct `Gates of a GameDay` {
             let file = try site.gameDay(experiments: ["slow"], rule)
             let ended = try box.moonquake("gameday", "run", file)
             #expect(ended.code == 3, "\(ended.output)\(ended.errors)")
-            #expect(ended.took < .seconds(20))
+            #expect(ended.took < .seconds(20), .ofFigure)
             #expect(ended.output.contains("was not approved by 1 within 1s"))
             #expect(File.names(in: box.state + "/runs").isEmpty)
         }

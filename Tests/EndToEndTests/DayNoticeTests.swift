@@ -3,6 +3,7 @@
 import ChaosGameDay
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized, .root)
@@ -92,7 +93,7 @@ struct `Notices of a GameDay` {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `a webhook that hangs delays neither the abort nor the revert, and the report says so`()
         throws
     {
@@ -123,15 +124,21 @@ struct `Notices of a GameDay` {
             let arguments = ["gameday", "run", file, "--report", report]
             let ended = try box.moonquake(arguments, within: .seconds(120))
             #expect(ended.code == 3, "\(ended.output)\(ended.errors)")
-            #expect(ended.took < .seconds(90), "it waits 40 seconds for notices, at most")
+            #expect(
+                ended.took < .seconds(90),
+                .ofFigure("it waits 40 seconds for notices, at most")
+            )
             let day = try box.gameDay(report)
             let began = try #require(day.timeline.first?.at)
             let baseline = try #require(day.timeline.first { $0.runID != nil }?.at)
-            #expect(baseline - began < 2, "the day waited for who is told that it begins")
+            #expect(
+                baseline - began < 2,
+                .ofFigure("the day waited for who is told that it begins")
+            )
             let stop = try #require(day.timeline.first { $0.kind == "stop" }?.at)
             let reverted = try #require(day.timeline.first { $0.kind == "reverted" }?.at)
             print("a hanging webhook: reverted \(Int((reverted - stop) * 1000)) ms after the abort")
-            #expect(reverted - stop < 1)
+            #expect(reverted - stop < 1, .ofFigure)
             #expect(try box.hasNoTableOfOurs(site.near))
 
             let kinds: [Notice.Kind] = [.starting, .aborted, .ended]
@@ -145,7 +152,7 @@ struct `Notices of a GameDay` {
             let notices = try lines.map { try WireJSON.value(Notice.self, from: String($0)) }
             #expect(notices.map(\.kind) == kinds)
             #expect(notices[1].text.contains("experiment \"abort\" is being aborted: "))
-            #expect(abs(notices[1].at - stop) < 1, "people are told when it begins")
+            #expect(abs(notices[1].at - stop) < 1, .ofFigure("people are told when it begins"))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized)
@@ -202,7 +203,7 @@ struct ExperimentTests {
             let practice = try box.practice()
             let before = try box.world(practice.web, practice.data)
             for expected in experiments {
-                try run(expected, on: practice, in: box)
+                try inRounds(expected.file) { try run(expected, on: practice, in: box) }
                 try box.expect(before, in: practice.web, practice.data)
                 #expect(box.openJournals().isEmpty)
                 #expect(stopped(in: practice).isEmpty)
@@ -222,13 +223,14 @@ struct ExperimentTests {
         let run = try box.moonquake(["run", file] + parameters)
         let said = "\(expected.file): \(run.errors)\(run.output)"
         print("\(expected.file): exit \(run.code) after \(shown(run.took.milliseconds))")
-        #expect(run.code == expected.code, "\(said)")
+        // Whether the services hold their limits is a figure, and so is what follows from it.
+        #expect(run.code == expected.code, .ofFigure(said))
         let report = try box.lastReport()
-        #expect(report.verdict == expected.verdict, "\(said)")
-        #expect(report.status == expected.status, "\(said)")
+        #expect(report.verdict == expected.verdict, .ofFigure(said))
+        #expect(report.status == expected.status, .ofFigure(said))
         #expect(report.restoration == .restored, "\(said)")
-        #expect(expected.shows(report), "\(said)")
-        #expect(report.faults.map(\.name) == expected.faults, "\(said)")
+        #expect(expected.shows(report), .ofFigure(said))
+        #expect(report.faults.map(\.name) == expected.faults, .ofFigure(said))
         #expect(
             report.faults.allSatisfy { $0.outcome == .reverted && $0.measured?.hit != false },
             "\(said)"
@@ -242,7 +244,7 @@ struct ExperimentTests {
         }
     }
 
-    @Test(arguments: [false, true])
+    @Test(.rounds, arguments: [false, true])
     func `the demo ends with its report in time and leaves nothing behind`(asNobody: Bool) throws {
         if asNobody, !Needs.isOpenToOthers {
             print(
@@ -268,7 +270,7 @@ struct ExperimentTests {
                 "the demo took \(shown(took.milliseconds))\(asNobody ? " as an ordinary user" : "")"
             )
             #expect(code == 0, "\(demo.errors)\(demo.output)")
-            #expect(took < .seconds(30))
+            #expect(took < .seconds(30), .ofFigure)
             #expect(demo.output.contains("verdict HELD"))
             #expect(demo.errors.contains("Exit code 0: the hypothesis held"))
             #expect(File.names(in: temporary).isEmpty)

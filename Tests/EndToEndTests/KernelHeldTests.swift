@@ -3,6 +3,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized, .root)
@@ -53,7 +54,7 @@ struct KernelHeldTests {
         """
     }
 
-    @Test
+    @Test(.rounds)
     func
         `nothing is held a second after kill -9 of runner and agent, and recover removes the rest`()
         throws
@@ -78,7 +79,7 @@ struct KernelHeldTests {
                 "after kill -9 of runner and agent: traced, places and clock back in \(shown(took))"
             )
             #expect(isOver)
-            #expect(took < 1000)
+            #expect(took < 1000, .ofFigure)
             let recovery = try box.moonquake("recover")
             #expect(recovery.code == 0, "\(recovery.errors)\(recovery.output)")
             #expect(services.inner.isEmpty)

@@ -3,6 +3,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized, .root)
@@ -57,7 +58,7 @@ struct NetworkFigureTests {
         return (mean ?? .infinity, received ?? 0)
     }
 
-    @Test(arguments: Engines.measured)
+    @Test(.rounds, arguments: Engines.measured)
     func `a delay of 100 ms ± 10 ms is the mean of a hundred pings, and one of 1 ms is 1 ms`(
         _ engine: String
     ) throws {
@@ -75,7 +76,7 @@ struct NetworkFigureTests {
             }
             print("\(engine): asked 100 ms ± 10 ms, base \(base) ms: \(slow.meanMs) ms")
             #expect(slow.answered == 100)
-            #expect(abs(slow.meanMs - (100 + base)) <= 5)
+            #expect(abs(slow.meanMs - (100 + base)) <= 5, .ofFigure)
             let short = fault(
                 "latency",
                 near,
@@ -89,11 +90,11 @@ struct NetworkFigureTests {
                 }.min() ?? .infinity
             }
             print("\(engine): asked 1 ms, base \(base) ms: \(quick) ms")
-            #expect(abs(quick - base - 1) <= 1)
+            #expect(abs(quick - base - 1) <= 1, .ofFigure)
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `a delay of 30 s is really held, by every engine`() throws {
         try Sandbox.with { box in
             // All at the same time: half a minute is long.
@@ -122,7 +123,7 @@ struct NetworkFigureTests {
                 let took = line?.split(separator: "time=").last?.split(separator: " ").first
                     .flatMap { Double($0) }
                 print("\(end.engine): asked 30 s: \(shown(took))")
-                #expect((30_000...31_000).contains(took ?? 0))
+                #expect((30_000...31_000).contains(took ?? 0), .ofFigure)
                 end.runner.signal(SIGINT)
                 _ = try end.runner.ended()
             }

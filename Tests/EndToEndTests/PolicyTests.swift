@@ -2,6 +2,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized)
@@ -116,7 +117,7 @@ struct PolicyTests {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `the policy's longest duration ends a fault that has none, and refuses a longer one`()
         throws
     {
@@ -126,13 +127,13 @@ struct PolicyTests {
             let start = ContinuousClock.now
             let run = try box.moonquake("run", try pausing(box, sleeper))
             #expect(run.code == 3, "\(run.errors)\(run.output)")
-            #expect(ContinuousClock.now - start < .seconds(10))
+            #expect(ContinuousClock.now - start < .seconds(10), .ofFigure)
             let report = try box.lastReport()
             #expect(report.abort?.cause == .deadline)
             #expect(report.abort?.rule == "the policy's max_duration")
             let fault = try #require(report.faults.first)
             let on = (fault.revertedMs ?? .infinity) - fault.injectedMs
-            #expect(on > 900 && on < 2000, "on for \(on) ms")
+            #expect(on > 900 && on < 2000, .ofFigure("on for \(on) ms"))
             #expect(Proc.state(of: sleeper.pid) != "T")
             let long = try box.write(
                 "long.lua",

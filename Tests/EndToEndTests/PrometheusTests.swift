@@ -3,6 +3,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized)
@@ -29,7 +30,7 @@ struct PrometheusTests {
         """
     }
 
-    @Test
+    @Test(.rounds)
     func `a service that degrades in the eyes of Prometheus is freed, every time`() throws {
         try Sandbox.with { box in
             let checkout = try Checkout(in: box)
@@ -51,8 +52,8 @@ struct PrometheusTests {
                 let delay = abort.atMs - fault.injectedMs
                 let worst = try #require(report.worstAbortLagMs)
                 #expect(worst == 1500, "the scrape interval was read from Prometheus")
-                #expect(delay < worst + 500, "\(said)")
-                #expect(abort.tookMs < 500, "\(said)")
+                #expect(delay < worst + 500, .ofFigure("\(said)"))
+                #expect(abort.tookMs < 500, .ofFigure("\(said)"))
                 #expect(report.recoveredAfterMs != nil, "\(said)")
                 delays.append(delay)
             }

@@ -1,6 +1,7 @@
 // The prompt, at a pseudo-terminal, with the real program and real faults.
 
 import Glibc
+import TestSupport
 import Testing
 
 /// A person at the prompt.
@@ -265,7 +266,7 @@ struct `The prompt` {
         case controlD, hangUp, terminate, kill
     }
 
-    @Test(.root, arguments: End.allCases)
+    @Test(.rounds, .root, arguments: End.allCases)
     func `however the prompt ends, its faults are put back`(_ end: End) throws {
         try Sandbox.with { box in
             let terminal = try Terminal()
@@ -287,8 +288,8 @@ struct `The prompt` {
             print(
                 "prompt ended by \(end): partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))"
             )
-            #expect(try #require(gone.partition) < 1000)
-            #expect(try #require(gone.pause) < 1000)
+            #expect(try #require(gone.partition) < 1000, .ofFigure)
+            #expect(try #require(gone.pause) < 1000, .ofFigure)
             let code: Int32 =
                 switch end {
                 case .controlD: 0

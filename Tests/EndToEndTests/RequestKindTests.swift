@@ -3,6 +3,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized, .root)
@@ -245,7 +246,7 @@ struct RequestKindTests {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func
         `when a fault ends what it keeps back goes on at once, and what the service works on is waited for`()
         throws
@@ -289,7 +290,7 @@ struct RequestKindTests {
             #expect(kept.output.hasPrefix("done 200"), "\(kept.output)")
             #expect(try worked.ended(within: .seconds(5)) == 0)
             #expect(worked.output.hasPrefix("done 200"), "\(worked.output)")
-            #expect(took < 4000, "a tunnel or a cut would take 5 s")
+            #expect(took < 4000, .ofFigure("a tunnel or a cut would take 5 s"))
             try runner.ended()
             #expect(try world.text(url + "kept") == "done")
             #expect(try box.lastReport().restoration == .restored)

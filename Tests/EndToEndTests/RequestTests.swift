@@ -3,6 +3,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized, .root)
@@ -36,7 +37,7 @@ struct RequestTests {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `when runner and agent are killed new connections go direct at once`() throws {
         try Sandbox.with { box in
             let world = try RequestWorld(in: box)
@@ -55,7 +56,7 @@ struct RequestTests {
             #expect(eventually { (try? box.hasNoTableOfOurs(near)) == true })
             let took = (ContinuousClock.now - began).milliseconds
             print("after kill -9 of runner and agent: the redirect is gone in \(shown(took))")
-            #expect(took < 300)
+            #expect(took < 300, .ofFigure)
             #expect(try world.status() == "200")
             #expect(try box.moonquake("recover").code == 0)
             try box.expect(before, in: near, far)
@@ -115,7 +116,7 @@ struct RequestTests {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `errors on 10 % of the requests abort at 5 % within two intervals, and all is reverted`()
         throws
     {
@@ -156,8 +157,8 @@ struct RequestTests {
             print(
                 "10 % errors at 5 %: aborted after \(decided) ms, reverted \(abort.tookMs) ms later"
             )
-            #expect(decided < 2000, "two intervals")
-            #expect(abort.tookMs < 2000)
+            #expect(decided < 2000, .ofFigure("two intervals"))
+            #expect(abort.tookMs < 2000, .ofFigure)
             #expect(try box.hasNoTableOfOurs(near))
             try box.expect(before, in: near, far)
         }

@@ -2,6 +2,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized, .root)
@@ -120,7 +121,7 @@ struct RequestWayTests {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func
         `a proxy that is killed ends the fault, connections go direct at once, and the run says so`()
         throws
@@ -137,7 +138,7 @@ struct RequestWayTests {
             #expect(eventually { (try? box.hasNoTableOfOurs(world.near)) == true })
             let took = (ContinuousClock.now - began).milliseconds
             print("after kill -9 of the proxy: the redirect is gone in \(shown(took))")
-            #expect(took < 300)
+            #expect(took < 300, .ofFigure)
             #expect(try world.status() == "200")
             #expect(try runner.ended() == ExitCode.inconclusive.rawValue)
             let report = try box.lastReport()

@@ -2,6 +2,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized)
@@ -133,11 +134,14 @@ struct ScriptFailureTests {
         }
     }
 
-    @Test(arguments: [
-        #"abort_if("alive < 1")"#,
-        #"abort_if(function() return check() end, "a function")"#,
-        "",
-    ])
+    @Test(
+        .rounds,
+        arguments: [
+            #"abort_if("alive < 1")"#,
+            #"abort_if(function() return check() end, "a function")"#,
+            "",
+        ]
+    )
     func `a rule or a threshold aborts a script in while true do end`(rule: String) throws {
         try Sandbox.with { box in
             let paused = try box.sleeper()
@@ -176,7 +180,7 @@ struct ScriptFailureTests {
             print(
                 "aborted out of the loop \(isFunction ? "by a function" : "\(shown(took)) after the breach")"
             )
-            if !isFunction { #expect(took < 1500) }
+            if !isFunction { #expect(took < 1500, .ofFigure) }
             #expect(try runner.ended() == 3, "\(runner.errors)")
             #expect(try box.lastReport().restoration == .restored)
         }

@@ -2,6 +2,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized)
@@ -100,7 +101,7 @@ struct ScriptTestTests {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `the minutes of a script take milliseconds, and nothing of this machine is touched`()
         throws
     {
@@ -125,7 +126,7 @@ struct ScriptTestTests {
             )
             let run = try test(box, file)
             #expect(run.code == 0, "\(run.output)\(run.errors)")
-            #expect(run.took < .seconds(20), "ninety minutes took \(run.took)")
+            #expect(run.took < .seconds(20), .ofFigure("ninety minutes took \(run.took)"))
             #expect(Proc.state(of: sleeper.pid) != "T")
         }
     }

@@ -3,6 +3,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized, .root)
@@ -55,7 +56,7 @@ struct ShapingTests {
         #expect(Engines.working == ["netem", "nfqueue"])
     }
 
-    @Test(arguments: Engines.measured, all)
+    @Test(.rounds, arguments: Engines.measured, all)
     func `packets flow within 200 ms of a kill -9 of runner and agent`(
         _ engine: String,
         _ shape: Shape
@@ -87,7 +88,7 @@ struct ShapingTests {
             print(
                 "\(engine): after kill -9, packets as before network.\(shape.kind) in \(shown(took))"
             )
-            #expect(took < 200)
+            #expect(took < 200, .ofFigure)
             #expect(try box.hasNoTableOfOurs(near))
             // An ifb of ours is all that may be left, and is told.
             let left = try box.moonquake("doctor", "--residue").output
@@ -98,7 +99,7 @@ struct ShapingTests {
         }
     }
 
-    @Test(arguments: Engines.measured)
+    @Test(.rounds, arguments: Engines.measured)
     func `a latency is asked, measured and reported, and gone after`(_ engine: String) throws {
         try Sandbox.with { box in
             let (near, _) = try box.network()
@@ -125,9 +126,9 @@ struct ShapingTests {
             }
             #expect(try figure("packets_matched") >= 5)
             // The revert is measured: the way there and back as it was before.
-            #expect(try figure("rtt_before") < 30)
+            #expect(try figure("rtt_before") < 30, .ofFigure)
             #expect((100...130).contains(try figure("rtt_during")))
-            #expect(try figure("rtt_after") < 30)
+            #expect(try figure("rtt_after") < 30, .ofFigure)
             #expect(try figure("loss_before") == 0)
             #expect(try figure("loss_after") == 0)
             #expect(fault.seen?.contains("the way to 10.98.0.2 is back") == true, "\(fault)")

@@ -2,11 +2,12 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized, .root)
 struct SignalTests {
-    @Test(arguments: [SIGINT, SIGTERM, SIGHUP, SIGQUIT])
+    @Test(.rounds, arguments: [SIGINT, SIGTERM, SIGHUP, SIGQUIT])
     func `a signal reverts everything and ends with 130`(signal: Int32) throws {
         try Sandbox.with { box in
             let held = try HeldFaults(in: box)
@@ -14,8 +15,8 @@ struct SignalTests {
             print(
                 "after signal \(signal): partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))"
             )
-            #expect(try #require(gone.partition) < 1000)
-            #expect(try #require(gone.pause) < 1000)
+            #expect(try #require(gone.partition) < 1000, .ofFigure)
+            #expect(try #require(gone.pause) < 1000, .ofFigure)
             #expect(try held.runner.ended(within: .seconds(5)) == 130)
             let report = try box.lastReport()
             #expect(report.status == .aborted)
@@ -27,7 +28,7 @@ struct SignalTests {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `a closed terminal reverts everything`() throws {
         try Sandbox.with { box in
             let terminal = try Terminal()
@@ -36,8 +37,8 @@ struct SignalTests {
             print(
                 "after the terminal closed: partition gone in \(shown(gone.partition)), process runs in \(shown(gone.pause))"
             )
-            #expect(try #require(gone.partition) < 1000)
-            #expect(try #require(gone.pause) < 1000)
+            #expect(try #require(gone.partition) < 1000, .ofFigure)
+            #expect(try #require(gone.pause) < 1000, .ofFigure)
             #expect(try held.runner.ended(within: .seconds(5)) == 130)
             #expect(try box.lastReport().restoration == .restored)
         }

@@ -2,6 +2,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized)
@@ -56,7 +57,7 @@ struct SteadyStateTests {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func
         `check_metric within a time returns when the condition holds, and records how long that took`()
         throws
@@ -88,11 +89,11 @@ struct SteadyStateTests {
             #expect(check.held == true && check.withinMs == 10_000)
             let took = try #require(check.tookMs)
             print("held after \(shown(took)); it was true after 3200 ms")
-            #expect(took > 3100 && took < 4200)
+            #expect(took > 3100 && took < 4200, .ofFigure)
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `sources that hang, reset and flood cost bounded time and memory, and no other metric`()
         throws
     {
@@ -134,7 +135,7 @@ struct SteadyStateTests {
             let took = (ContinuousClock.now - start).milliseconds
             print("hostile sources: \(shown(took)), at most \(peak / 1024) MiB resident")
             #expect(runner.exitCode == 0, "\(runner.errors)\(runner.output)")
-            #expect(took < 12_000)
+            #expect(took < 12_000, .ofFigure)
             #expect(peak > 0 && peak < 192 << 10, "\(peak) KiB")
             let report = try box.lastReport()
             let reasons = [
@@ -157,7 +158,7 @@ struct SteadyStateTests {
         }
     }
 
-    @Test(arguments: ["prometheus", "scrape", "process", "tcp"])
+    @Test(.rounds, arguments: ["prometheus", "scrape", "process", "tcp"])
     func `two hundred metrics are evaluated each second, for a part of a core`(_ kind: String)
         throws
     {
@@ -205,10 +206,10 @@ struct SteadyStateTests {
                 let times = metric.samples.map(\.atMs)
                 let longest = zip(times, times.dropFirst()).map { $1 - $0 }.max() ?? .infinity
                 // One sample may be left out, on a machine that has other things to do; `make bench` allows half a second.
-                #expect(longest < 3000, "\(metric.name): \(times)")
+                #expect(longest < 3000, .ofFigure("\(metric.name): \(times)"))
                 #expect(metric.during.count >= 7, "\(metric.name)")
             }
-            #expect(used / 6 < Self.mostOfCore)
+            #expect(used / 6 < Self.mostOfCore, .ofFigure)
         }
     }
 

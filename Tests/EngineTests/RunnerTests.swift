@@ -2,6 +2,7 @@
 
 import ChaosEngine
 import ChaosModel
+import TestSupport
 import Testing
 
 struct RunnerTests {
@@ -254,7 +255,7 @@ struct RunnerTests {
         #expect(report.reasons.contains { $0.contains("not back to the steady state") })
     }
 
-    @Test
+    @Test(.rounds)
     func `how long recovery took is measured and reported`() async throws {
         world.say(.value(1), for: "alive")
         let metric = SimulatedRun.metric("alive", healthy: .equals(1))
@@ -276,14 +277,14 @@ struct RunnerTests {
             }
         }.run()
         let took = try #require(report.recoveredAfterMs, "\(report.reasons)")
-        #expect(took > 100 && took < 2000, "\(took) ms")
+        #expect(took > 100 && took < 2000, .ofFigure("\(took) ms"))
         let alive = try #require(report.metrics.first)
         #expect(alive.after.count > 0 && alive.after.maximum == 1)
         #expect(report.phases.contains { $0.outcome.contains("recovered after") })
         #expect(report.verdict == .deviated, "it was not healthy while the fault was on")
     }
 
-    @Test
+    @Test(.rounds)
     func `who interrupts the wait for the recovery waits no longer`() async throws {
         world.say(.value(1), for: "alive")
         let before = world.kernel.world
@@ -303,7 +304,7 @@ struct RunnerTests {
         let began = ContinuousClock.now
         await runner.stop(.signal(2))
         let report = await running
-        #expect(ContinuousClock.now - began < .seconds(1))
+        #expect(ContinuousClock.now - began < .seconds(1), .ofFigure)
         #expect(report.exitCode == ExitCode.interrupted.rawValue)
         #expect(report.restoration == .restored)
         #expect(world.kernel.world.differences(from: before) == [])

@@ -3,6 +3,7 @@
 import ChaosModel
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 @testable import ChaosLinux
@@ -64,7 +65,7 @@ struct `Disk load` {
         withExtendedLifetime(disk) {}
     }
 
-    @Test
+    @Test(.rounds)
     func `a file system is filled to the last byte but for keep_free, and all is back at once`()
         async throws
     {
@@ -87,7 +88,7 @@ struct `Disk load` {
                     try disk.run("df --output=avail -B1 $M | tail -1") == before
                 }
                 print("after kill -9 of the worker all was back in \(LoadClock.now - began) s")
-                #expect(isBack && LoadClock.now - began < 1)
+                #expect(isBack && LoadClock.now - began < 1, .ofFigure)
             }
         }
         withExtendedLifetime(disk) {}
@@ -204,7 +205,7 @@ struct `Disk load` {
         #expect(huge.bytes(toUse: 0.25) < 0)
     }
 
-    @Test(arguments: [(true, 64), (false, 256)])
+    @Test(.rounds, arguments: [(true, 64), (false, 256)])
     func `reading and writing go as fast as asked, in blocks as large as asked`(
         _ isDirect: Bool,
         _ block: Int
@@ -230,14 +231,17 @@ struct `Disk load` {
             let used = zip(after.values, before.values).map { ($0 - $1) / span }
             let (read, written) = (used[0], used[1])
             // A message of the agent is a call too.
-            #expect(abs(read / used[2] / 1024 / Double(block) - 1) <= 0.1, "\(used)")
-            #expect(abs(written / used[3] / 1024 / Double(block) - 1) <= 0.1, "\(used)")
+            #expect(abs(read / used[2] / 1024 / Double(block) - 1) <= 0.1, .ofFigure("\(used)"))
+            #expect(abs(written / used[3] / 1024 / Double(block) - 1) <= 0.1, .ofFigure("\(used)"))
             let effect = try await held.effect()
             print("asked 8 and 4 MB/s (direct \(isDirect)): \(read), \(written): \(effect.seen)")
             let tolerance = Bench.isTimed ? 0.1 : 0.3
-            #expect(abs(read / 8e6 - 1) <= tolerance && abs(written / 4e6 - 1) <= tolerance)
-            #expect(abs(effect.figure("measured_read") / 8e6 - 1) <= tolerance)
-            #expect(abs(effect.figure("measured_write") / 4e6 - 1) <= tolerance)
+            #expect(
+                abs(read / 8e6 - 1) <= tolerance && abs(written / 4e6 - 1) <= tolerance,
+                .ofFigure
+            )
+            #expect(abs(effect.figure("measured_read") / 8e6 - 1) <= tolerance, .ofFigure)
+            #expect(abs(effect.figure("measured_write") / 4e6 - 1) <= tolerance, .ofFigure)
             #expect(try disk.run("ls -A $M | grep -v lost+found | wc -l") == "0\n")
         }
         withExtendedLifetime(disk) {}
@@ -247,6 +251,7 @@ struct `Disk load` {
         ((try? LinuxControlGroups().group(at: "/", for: .io)) ?? nil) != nil
 
     @Test(
+        .rounds,
         .enabled(if: hasDiskLimits, "SKIPPED: there is no io controller, v1 or v2"),
         arguments: [true, false]
     )
@@ -285,7 +290,7 @@ struct `Disk load` {
                 print("dd \(way): 8 MiB under a limit of 4 MB/s in \(took) s")
                 // 2.1 s; the program itself and its blocks before the first count are some tenths.
                 #expect(took > 1.85)
-                if Bench.isTimed { #expect(took < 2.6) }
+                if Bench.isTimed { #expect(took < 2.6, .ofFigure) }
             }
         }
         #expect(try limits() == before)

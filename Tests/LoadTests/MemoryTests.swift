@@ -5,6 +5,7 @@ import ChaosModel
 import Foundation
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import ChaosLinux
@@ -31,7 +32,7 @@ struct `Memory load` {
         return process
     }
 
-    @Test
+    @Test(.rounds)
     func `a size is held steadily, by a worker that rests and that the kernel kills first`()
         async throws
     {
@@ -54,7 +55,7 @@ struct `Memory load` {
             #expect(low >= bytes && high < bytes + Double(24 << 20))
             #expect(effect.figure("measured") == bytes && effect.figure("asked") == bytes)
             // An emulated processor is some sixteen times slower.
-            #expect(effect.figure("worker_cpu") < (Bench.isTimed ? 5 : 20))
+            #expect(effect.figure("worker_cpu") < (Bench.isTimed ? 5 : 20), .ofFigure)
         }
     }
 
@@ -69,7 +70,7 @@ struct `Memory load` {
         #expect(pages.allSatisfy { Set($0).count > 200 }, "nor can they be compressed")
     }
 
-    @Test
+    @Test(.rounds)
     func `a share of a group's limit is met within a point and never passed`() async throws {
         let process = try limited(128)
         let group = try process.group(.memory)
@@ -91,7 +92,7 @@ struct `Memory load` {
             await watch.value
             let most = Double(highest.withLock { $0 }) / Double(128 << 20) * 100
             print("asked 80 % of 128 MiB: \(share) %, the fault says \(said) %, at most \(most) %")
-            #expect(abs(share - 80) <= 1 && abs(said - 80) <= 1)
+            #expect(abs(share - 80) <= 1 && abs(said - 80) <= 1, .ofFigure)
             // The kernel counts a group in batches of 64 pages for each processor.
             #expect(most <= 80.4)
         }
@@ -99,7 +100,7 @@ struct `Memory load` {
         withExtendedLifetime(process) {}
     }
 
-    @Test
+    @Test(.rounds)
     func `a share of the host's memory counts what others use`() async throws {
         let host = try HostMemory.read()
         let now = Double(host.total - host.available) / Double(host.total)
@@ -111,11 +112,11 @@ struct `Memory load` {
             let used = Double(after.total - after.available) / Double(after.total) * 100
             print("asked \(asked) % of the host: \(used) %, was \(now * 100) %: \(effect.seen)")
             // What others do meanwhile is not the fault's: only the machine alone shows one point.
-            #expect(abs(effect.figure("measured") - asked) <= 1)
+            #expect(abs(effect.figure("measured") - asked) <= 1, .ofFigure)
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `a ramp takes its time`() async throws {
         try await bench.with("memory.pressure", ["use": "64MiB", "ramp": "2s"]) { held in
             let began = LoadClock.now
@@ -130,7 +131,7 @@ struct `Memory load` {
             let full = LoadClock.now - began
             print("half after \(half) s, full after \(full) s")
             #expect(isHalf && isFull && half > 0.6 && full > 1.6)
-            if Bench.isTimed { #expect(half < 1.5 && full < 2.6) }
+            if Bench.isTimed { #expect(half < 1.5 && full < 2.6, .ofFigure) }
         }
     }
 

@@ -3,6 +3,7 @@
 import ChaosModel
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 @testable import ChaosLinux
@@ -28,7 +29,7 @@ struct `Processor load` {
         sourceLocation: Testing.SourceLocation = #_sourceLocation
     ) {
         guard abs(value - asked) > tolerance, others.value > 10 else {
-            #expect(abs(value - asked) <= tolerance, sourceLocation: sourceLocation)
+            #expect(abs(value - asked) <= tolerance, .ofFigure, sourceLocation: sourceLocation)
             return
         }
         print("SKIPPED: \(value) % for \(asked) %, but others used \(others.value) % meanwhile")
@@ -72,7 +73,7 @@ struct `Processor load` {
         return try await measure(ProcessorMeter(processors: [], group: group), of: capacity)
     }
 
-    @Test(arguments: [0.1, 0.5, 0.9])
+    @Test(.rounds, arguments: [0.1, 0.5, 0.9])
     func `one processor is used as far as asked`(_ share: Double) async throws {
         let options: [String: ParameterValue] = [
             "load": .string("\(Int(share * 100))%"), "cores": .list([.number(0)]),
@@ -87,7 +88,7 @@ struct `Processor load` {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `all processors together are used as far as asked, by a worker in a group of its own`()
         async throws
     {
@@ -109,7 +110,7 @@ struct `Processor load` {
         #expect(try ProcFile.text("/proc/self/cgroup") == own)
     }
 
-    @Test
+    @Test(.rounds)
     func `with a base load of 30 % a total of 60 % is met, and 20 % more make 50 %`() async throws {
         let last = try #require(try bench.loads.processors(of: nil).last)
         let first: [String: ParameterValue] = ["cores": .list([.number(Double(last))])]
@@ -145,7 +146,7 @@ struct `Processor load` {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `in a group with a quota a share is one of the quota, added or in all`() async throws {
         let process = try GroupedProcess([.cpuacct, .cpu])
         if process.groups[0].version == .v1 {
@@ -195,7 +196,7 @@ struct `Processor load` {
         for group in process.groups { #expect(try groups.groups(below: group).isEmpty) }
     }
 
-    @Test
+    @Test(.rounds)
     func `as many processors as asked are used, and no other`() async throws {
         let processors = try bench.loads.processors(of: nil)
         let options: [String: ParameterValue] = ["load": "50%", "cores": .number(1)]

@@ -4,10 +4,11 @@ import ChaosLinux
 import ChaosModel
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 struct LimitTests {
-    @Test
+    @Test(.rounds)
     func
         `cpu.limit holds a group to its quota, counts it, and restores the former value to the byte`()
         async throws
@@ -27,7 +28,7 @@ struct LimitTests {
         let share = used / (ContinuousClock.now - began).inSeconds
         let effect = try await trial.effect()
         print("cpu.limit 20%: \(share * 100)% of a processor used; \(effect)")
-        #expect(share < 0.3)
+        #expect(share < 0.3, .ofFigure)
         #expect(effect.hit == true)
         #expect((effect.figures.first { $0.name == "throttled_periods" }?.value ?? 0) >= 5)
         let seen = try await trial.revert()

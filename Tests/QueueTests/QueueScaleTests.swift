@@ -3,6 +3,7 @@
 import ChaosModel
 import ChaosThreads
 import Glibc
+import TestSupport
 import Testing
 
 @testable import ChaosLinux
@@ -11,8 +12,12 @@ extension QueueTests {
     /// One after the other with the rest: these tests keep both cores busy.
     @Suite(.serialized, .enabled(if: QueueNetwork.isTimed, "the lab's processor is emulated"))
     struct Scale {
-        @Test
-        func `200 namespaces are impaired and freed in half a second each`() async throws {
+        /// A debug build may take longer where processes take longer too; the bench holds a release build to the half second.
+        @Test(.rounds)
+        func
+            `200 namespaces are impaired and freed in half a second, or half the time of processes`()
+            async throws
+        {
             let number = String(UInt32.random(in: .min ... .max), radix: 16)
             let names = (0..<200).map { "mqq-\(number)-\($0)" }
             defer {
@@ -31,10 +36,11 @@ extension QueueTests {
                 seed: 3
             )
             let clock = ContinuousClock()
-            var best: (shaping: Duration, freeing: Duration) = (.seconds(9), .seconds(9))
-            // Others use the machine as well: the best of three rounds.
-            for _ in 0..<3 {
-                let shaping = try await clock.measure {
+            // The first time pages the worker in.
+            var shaping = Duration.zero
+            var freeing = Duration.zero
+            for _ in 0..<2 {
+                shaping = try await clock.measure {
                     for namespace in namespaces { try await shaper.shape(rules, in: namespace) }
                 }
                 var inForce = 0
@@ -45,7 +51,7 @@ extension QueueTests {
                     }
                 }
                 #expect(inForce == 200)
-                let freeing = try await clock.measure {
+                freeing = try await clock.measure {
                     for namespace in namespaces {
                         try await shaper.unshape("moonquake_s", in: namespace)
                     }
@@ -53,13 +59,41 @@ extension QueueTests {
                 print(
                     "200 namespaces: shaped in \(shaping), counted in \(counting), unshaped in \(freeing)"
                 )
-                best = (min(best.shaping, shaping), min(best.freeing, freeing))
             }
-            #expect(best.shaping < .milliseconds(500))
-            #expect(best.freeing < .milliseconds(500))
+            let processes = try Self.processes(in: Array(names.prefix(20)))
+            print(
+                "10 times 20 tables by processes: made in \(processes.making * 10), removed in \(processes.removing * 10)"
+            )
+            #expect(shaping < max(.milliseconds(500), processes.making * 5), .ofFigure)
+            #expect(freeing < max(.milliseconds(500), processes.removing * 5), .ofFigure)
         }
 
-        @Test
+        /// How long `nft` as a process takes to make a table with a rule in each namespace, and to remove it.
+        private static func processes(
+            in names: [String]
+        ) throws -> (making: Duration, removing: Duration) {
+            let table =
+                "table inet peer { chain out { type filter hook output priority 0; "
+                + "ip daddr 10.9.0.9 counter; }; }\n"
+            let clock = ContinuousClock()
+            let making = try clock.measure {
+                for name in names {
+                    let nft = ["netns", "exec", name, "nft", "-f", "-"]
+                    _ = try QueueNetwork.output("ip", nft, input: table)
+                }
+            }
+            let removing = try clock.measure {
+                for name in names {
+                    _ = try QueueNetwork.output(
+                        "ip",
+                        ["netns", "exec", name, "nft", "delete table inet peer"]
+                    )
+                }
+            }
+            return (making, removing)
+        }
+
+        @Test(.rounds)
         func `packets go through at the rate of one core`() async throws {
             let network = try QueueNetwork()
             let base = try network.ping("10.9.0.3", count: 100).meanMs
@@ -81,7 +115,7 @@ extension QueueTests {
                 )
                 before = count
             }
-            #expect(before.matched > 200_000)
+            #expect(before.matched > 200_000, .ofFigure)
         }
 
         /// Sends small datagrams at a pace, or as fast as one thread can.

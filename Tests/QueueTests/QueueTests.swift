@@ -2,6 +2,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @testable import ChaosLinux
@@ -21,7 +22,7 @@ struct QueueTests {
         #expect(try network.tables().isEmpty)
     }
 
-    @Test(arguments: [1.0, 100])
+    @Test(.rounds, arguments: [1.0, 100])
     func `a delay is as long as asked, for its address only`(_ delay: Double) async throws {
         let base = try network.ping("10.9.0.2", count: 50).meanMs
         try await network.shape(
@@ -31,21 +32,24 @@ struct QueueTests {
         let slow = try network.ping("10.9.0.2", count: 100)
         print("asked \(delay) ms, base \(base) ms, measured \(slow.meanMs) ms")
         #expect(slow.answered == 1)
-        #expect(abs(slow.meanMs - base - delay) < max(1, 0.05 * delay) + QueueNetwork.slack)
-        #expect(try network.ping("10.9.0.3", count: 20).meanMs < max(0.9, base * 5))
+        #expect(
+            abs(slow.meanMs - base - delay) < max(1, 0.05 * delay) + QueueNetwork.slack,
+            .ofFigure
+        )
+        #expect(try network.ping("10.9.0.3", count: 20).meanMs < max(0.9, base * 5), .ofFigure)
         let count = try #require(try await network.count())
         #expect(count.matched == 100 && count.bypassed == 0 && count.dropped == 0)
         let mean = try #require(count.meanDelayMs)
         print("own error \(mean - delay) ms")
-        #expect(abs(mean - delay) < 0.3 + QueueNetwork.slack)
+        #expect(abs(mean - delay) < 0.3 + QueueNetwork.slack, .ofFigure)
         try await network.unshape()
-        #expect(try network.ping("10.9.0.2", count: 20).meanMs < max(0.9, base * 5))
+        #expect(try network.ping("10.9.0.2", count: 20).meanMs < max(0.9, base * 5), .ofFigure)
         let seen = try await network.count()
         #expect(seen == nil)
         #expect(try network.tables().isEmpty)
     }
 
-    @Test
+    @Test(.rounds)
     func `two leases for one address add up and end separately`() async throws {
         for (name, delay) in [("moonquake_q", 30.0), ("moonquake_r", 50)] {
             try await network.shape(
@@ -55,7 +59,7 @@ struct QueueTests {
             )
         }
         func mean() throws -> Double { try network.ping("10.9.0.2", count: 20).meanMs }
-        #expect(abs(try mean() - 160) < 4 + QueueNetwork.slack)
+        #expect(abs(try mean() - 160) < 4 + QueueNetwork.slack, .ofFigure)
         let error = await #expect(throws: KernelError.self) {
             try await network.shape(
                 Impairment(delay: PacketDelay(delayMs: 1)),
@@ -65,9 +69,9 @@ struct QueueTests {
         }
         #expect(error?.reason == "rules of this name are in force")
         try await network.unshape("moonquake_q")
-        #expect(abs(try mean() - 100) < 4 + QueueNetwork.slack)
+        #expect(abs(try mean() - 100) < 4 + QueueNetwork.slack, .ofFigure)
         try await network.unshape("moonquake_r")
-        #expect(try mean() < 2)
+        #expect(try mean() < 2, .ofFigure)
         #expect(try network.tables().isEmpty)
     }
 
@@ -108,7 +112,7 @@ struct QueueTests {
         #expect(count.matched == count.dropped && count.bypassed == 0)
     }
 
-    @Test(arguments: Self.both)
+    @Test(.rounds, arguments: Self.both)
     func `a rate is met after its beginning`(_ direction: PacketDirection) async throws {
         let rate = PacketRate(bitsPerSecond: 1e6, burstBytes: 2000, limitBytes: 20_000)
         try await network.shape(Impairment(rate: rate), [QueueNetwork.match(direction)])
@@ -120,10 +124,10 @@ struct QueueTests {
         }
         let measured = Double(window.count * 528 * 8)
         print("\(direction): asked 1 mbit, measured \(measured / 1e6) mbit")
-        #expect(abs(measured / 1e6 - 1) < 0.1)
+        #expect(abs(measured / 1e6 - 1) < 0.1, .ofFigure)
     }
 
-    @Test
+    @Test(.rounds)
     func `jitter reorders unless order is preserved`() async throws {
         for preserves in [false, true] {
             let delay = PacketDelay(delayMs: 50, jitterMs: 10, preserveOrder: preserves)
@@ -132,7 +136,9 @@ struct QueueTests {
             print("preserve order \(preserves): \(arrivals.overtaken) of 1000 overtaken")
             #expect(arrivals.count == 1000)
             #expect(preserves ? arrivals.overtaken == 0 : arrivals.overtaken > 100)
-            if !preserves { #expect(abs(arrivals.meanMs - 50) < 1.5 + QueueNetwork.slack) }
+            if !preserves {
+                #expect(abs(arrivals.meanMs - 50) < 1.5 + QueueNetwork.slack, .ofFigure)
+            }
             try await network.unshape()
         }
     }
@@ -245,18 +251,21 @@ struct QueueTests {
         #expect(other.receive(within: .milliseconds(100)) == nil)
     }
 
-    @Test
+    @Test(.rounds)
     func `a packet on the loopback interface is delayed once each way`() async throws {
         try await network.shape(
             Impairment(delay: PacketDelay(delayMs: 20)),
             Self.both.map { QueueNetwork.match($0, "127.0.0.1") }
         )
         // Request and answer are each queued on their way out, and passed on their way in.
-        #expect(abs(try network.ping("127.0.0.1", count: 10).meanMs - 40) < 2 + QueueNetwork.slack)
-        #expect(try network.ping("10.9.0.2", count: 10).meanMs < 5)
+        #expect(
+            abs(try network.ping("127.0.0.1", count: 10).meanMs - 40) < 2 + QueueNetwork.slack,
+            .ofFigure
+        )
+        #expect(try network.ping("10.9.0.2", count: 10).meanMs < 5, .ofFigure)
     }
 
-    @Test
+    @Test(.rounds)
     func `packets that wait at the end go on at once, and those of other leases are kept`()
         async throws
     {
@@ -280,14 +289,14 @@ struct QueueTests {
             (0..<100).filter { _ in flow.receiver.receive(within: .seconds(2)) != nil }.count
         }
         #expect(received(flows[0]) == 100)
-        #expect(clock.now - start < .milliseconds(500))
+        #expect(clock.now - start < .milliseconds(500), .ofFigure)
         #expect(received(flows[1]) == 100)
         #expect(clock.now - start > .milliseconds(500))
         try await network.unshape("moonquake_r")
         #expect(try network.tables().isEmpty)
     }
 
-    @Test
+    @Test(.rounds)
     func `a delay is no throttle for a sender of the namespace`() async throws {
         try await network.shape(
             Impairment(delay: PacketDelay(delayMs: 500)),
@@ -298,10 +307,10 @@ struct QueueTests {
         let arrivals = try await flow.run(count: 2000, every: .microseconds(200))
         print("\(arrivals.count) of 2000 large packets sent within 400 ms into a delay of 500 ms")
         #expect(arrivals.count > 1900)
-        if QueueNetwork.isTimed { #expect(abs(arrivals.meanMs - 500) < 10) }
+        if QueueNetwork.isTimed { #expect(abs(arrivals.meanMs - 500) < 10, .ofFigure) }
     }
 
-    @Test
+    @Test(.rounds)
     func `a packet that passes through is delayed once`() async throws {
         let router = String(network.far.path.split(separator: "/").last ?? "")
         let third = "\(router)-c"
@@ -319,7 +328,7 @@ struct QueueTests {
             ["route", "add", "10.8.0.0/24", "via", "10.9.0.2"],
             in: network.near
         )
-        #expect(try network.ping("10.8.0.2", count: 20).meanMs < 5)
+        #expect(try network.ping("10.8.0.2", count: 20).meanMs < 5, .ofFigure)
         let rules = ShapingRules(
             name: "moonquake_f",
             pass: [],
@@ -329,11 +338,14 @@ struct QueueTests {
         )
         try await network.shaper.shape(rules, in: network.far)
         // There and back, each queued where it comes in and passed where it goes out.
-        #expect(abs(try network.ping("10.8.0.2", count: 20).meanMs - 60) < 4 + QueueNetwork.slack)
+        #expect(
+            abs(try network.ping("10.8.0.2", count: 20).meanMs - 60) < 4 + QueueNetwork.slack,
+            .ofFigure
+        )
         try await network.shaper.unshape("moonquake_f", in: network.far)
     }
 
-    @Test(arguments: ["10.9.0.2", "fd09::2"], [64, 1400, 2000])
+    @Test(.rounds, arguments: ["10.9.0.2", "fd09::2"], [64, 1400, 2000])
     func `packets of all sizes and families come whole and late`(
         _ address: String,
         _ size: Int
@@ -346,7 +358,7 @@ struct QueueTests {
             .run(count: 200, every: .milliseconds(1))
         #expect(arrivals.count == 200)
         #expect(!arrivals.contains { !$0.isWhole || $0.latency < .milliseconds(50) })
-        if QueueNetwork.isTimed { #expect(abs(arrivals.meanMs - 50) < 2) }
+        if QueueNetwork.isTimed { #expect(abs(arrivals.meanMs - 50) < 2, .ofFigure) }
     }
 
     @Test
@@ -406,7 +418,7 @@ struct QueueTests {
         #expect(error?.kind == .gone)
     }
 
-    @Test
+    @Test(.rounds)
     func `when the worker is killed packets flow at once and no rule is left`() async throws {
         try await network.shape(
             Impairment(loss: .random(share: 1, correlation: 0)),
@@ -424,7 +436,7 @@ struct QueueTests {
         }
         let time = clock.now - start
         print("packets flowed \(time.spelled) after SIGKILL")
-        #expect(time < .milliseconds(200))
+        #expect(time < .milliseconds(200), .ofFigure)
         while try !network.tables().isEmpty, clock.now - start < .seconds(5) {}
         #expect(try network.tables().isEmpty)
         let seen7 = try await network.count()

@@ -2,6 +2,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @testable import ChaosResolver
@@ -89,7 +90,7 @@ struct StationTests {
         await station.responder.close(station.number)
     }
 
-    @Test
+    @Test(.rounds)
     func `a delayed query goes on in its time, or at once when its rule goes`() async throws {
         let station = try await TestStation()
         let client = try station.client()
@@ -99,7 +100,7 @@ struct StationTests {
         #expect(client.send(QueryBytes(id: 1).bytes))
         #expect(station.resolver.receiveFrom() != nil)
         let waited = clock.now - start
-        #expect(waited >= .milliseconds(150) && waited < .milliseconds(400), "\(waited)")
+        #expect(waited >= .milliseconds(150) && waited < .milliseconds(400), .ofFigure("\(waited)"))
         #expect(station.responder.remove(lease: "one", from: station.number))
         station.add(.delay(delayMs: 60_000, jitterMs: 0), lease: "two")
         #expect(client.send(QueryBytes(id: 2).bytes))

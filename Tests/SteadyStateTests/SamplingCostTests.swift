@@ -3,11 +3,12 @@
 import ChaosModel
 import ChaosSteadyState
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized)
 struct `The cost of sampling` {
-    @Test
+    @Test(.rounds)
     func `fifty probes sampled ten times a second cost little`() async throws {
         try await ScriptedServer.run({ _ in .http("200 OK", "ok") }) { _, port in
             let sources = try await started(50, port: port)
@@ -34,7 +35,7 @@ struct `The cost of sampling` {
                     + "\(slowest.spelled) at worst"
             )
             // Generous, since other tests run beside this one.
-            #expect(total / 1000 < .milliseconds(5))
+            #expect(total / 1000 < .milliseconds(5), .ofFigure)
         }
     }
 

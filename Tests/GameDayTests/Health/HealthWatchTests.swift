@@ -3,6 +3,7 @@
 import ChaosGameDay
 import ChaosModel
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite
@@ -52,7 +53,7 @@ struct HealthWatchTests {
         #expect(log.all.count { $0 == "sample" } >= 4)
     }
 
-    @Test
+    @Test(.rounds)
     func `one that does not recover is given its time and no more, and the reason says how it was`()
         async
     {
@@ -60,7 +61,7 @@ struct HealthWatchTests {
         let problem = await watch([.value(2, note: nil)]).awaitHealthy(within: .milliseconds(60))
         #expect(problem == "p99 is 2s, must be below 300ms, after 60ms")
         let took = began.duration(to: .now)
-        #expect(took >= .milliseconds(60) && took < .seconds(5), "\(took)")
+        #expect(took >= .milliseconds(60) && took < .seconds(5), .ofFigure("\(took)"))
         #expect(log.all.last == "stop")
     }
 

@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import Subprocess
 import SystemPackage
+import TestSupport
 import Testing
 
 @Suite
@@ -89,7 +90,7 @@ struct NotificationTests {
         #expect(failed[0].failure?.isEmpty == false)
     }
 
-    @Test
+    @Test(.rounds)
     func `a notifier that never answers delays neither the day nor the other notifiers`()
         async throws
     {
@@ -104,10 +105,10 @@ struct NotificationTests {
         )
         let began = ContinuousClock.now
         await notifications.tell(notice("one"))
-        #expect(began.duration(to: .now) < .seconds(1))
+        #expect(began.duration(to: .now) < .seconds(1), .ofFigure)
         _ = try await quick.next()
         let records = await notifications.settle(within: .milliseconds(500))
-        #expect(began.duration(to: .now) < .seconds(8))
+        #expect(began.duration(to: .now) < .seconds(8), .ofFigure)
         #expect(records.map(\.failure) == ["no answer by the end of the day", nil])
         #expect(records.map(\.attempts) == [1, 1])
     }
@@ -171,7 +172,7 @@ struct NotificationTests {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `a wrong password is told in the words of the server, and not in the report`()
         async throws
     {
@@ -187,7 +188,10 @@ struct NotificationTests {
             #expect(failure.contains("535 5.7.8"), "\(failure)")
             #expect(!failure.contains("w4ning"), "\(failure)")
             #expect(record.attempts == 3)
-            #expect(began.duration(to: .now) < .seconds(9), "no attempt may wait for its time-out")
+            #expect(
+                began.duration(to: .now) < .seconds(9),
+                .ofFigure("no attempt may wait for its time-out")
+            )
         }
     }
 
@@ -198,13 +202,13 @@ struct NotificationTests {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `the end of the day does not wait for a sender that cannot be cancelled`() async {
         let notifications = Notifications([("deaf", Deaf())], time: SystemTime())
         await notifications.tell(notice("one"))
         let began = ContinuousClock.now
         let records = await notifications.settle(within: .milliseconds(100))
-        #expect(began.duration(to: .now) < .seconds(30))
+        #expect(began.duration(to: .now) < .seconds(30), .ofFigure)
         #expect(records.map(\.failure) == ["no answer by the end of the day"])
     }
 

@@ -1,6 +1,7 @@
 import ChaosModel
 import ChaosSteadyState
 import FoundationEssentials
+import TestSupport
 import Testing
 
 @Suite
@@ -83,14 +84,14 @@ struct `The command source` {
         #expect(seen4 == .value(4))
     }
 
-    @Test
+    @Test(.rounds)
     func `at the time-out it is killed with its children`() async throws {
         try await withFolder { folder in
             let script = "sleep 300 & echo $! > \(folder)/pid; sleep 300"
             let begin = ContinuousClock.now
             let reading = try await shell(script, ["timeout": "500ms"])
             #expect(reading == .noData("\"/bin/sh\" was killed after 500ms"))
-            #expect(ContinuousClock.now - begin < .seconds(5))
+            #expect(ContinuousClock.now - begin < .seconds(5), .ofFigure)
             let data = try Data(contentsOf: URL(filePath: folder + "/pid"))
             let pid = String(decoding: data, as: UTF8.self).filter(\.isNumber)
             try await eventually { !isAlive(pid) }
@@ -103,14 +104,14 @@ struct `The command source` {
         #expect(reading == .noData("\"/bin/sh\" was killed after 300ms"))
     }
 
-    @Test
+    @Test(.rounds)
     func `children end with the program, also one that keeps the output open`() async throws {
         try await withFolder { folder in
             for output in ["", ">/dev/null 2>&1"] {
                 let script = "sleep 300 \(output) & echo $! > \(folder)/pid; echo 5"
                 let begin = ContinuousClock.now
                 let reading = try await shell(script, ["timeout": "1s"])
-                #expect(ContinuousClock.now - begin < .seconds(10))
+                #expect(ContinuousClock.now - begin < .seconds(10), .ofFigure)
                 let killed = Reading.noData("\"/bin/sh\" was killed after 1s")
                 #expect(reading == .value(5) || reading == killed)
                 let data = try Data(contentsOf: URL(filePath: folder + "/pid"))
@@ -127,12 +128,12 @@ struct `The command source` {
         #expect(seen == .value(3))
     }
 
-    @Test
+    @Test(.rounds)
     func `endless output is cut`() async throws {
         let begin = ContinuousClock.now
         let reading = try await reading(["/usr/bin/yes"], ["timeout": "10s"])
         #expect(reading == .noData("\"/usr/bin/yes\" printed more than 64KiB and was killed"))
-        #expect(ContinuousClock.now - begin < .seconds(5))
+        #expect(ContinuousClock.now - begin < .seconds(5), .ofFigure)
     }
 
     @Test

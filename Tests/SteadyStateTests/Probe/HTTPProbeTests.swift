@@ -2,6 +2,7 @@ import ChaosModel
 import ChaosSteadyState
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite
@@ -20,7 +21,7 @@ struct `The http probe` {
         return base.merging(more) { $1 }
     }
 
-    @Test
+    @Test(.rounds)
     func `an ordinary server is healthy`() async throws {
         try await withNginx { port, _ in
             try await withSource("http", options(port)) { source in
@@ -29,11 +30,11 @@ struct `The http probe` {
             }
             try await withSource("http", options(port, ["measure": "rate"])) { source in
                 let rate = try await source.value { $0 > 80 && $0 < 120 }
-                #expect((80...120).contains(rate ?? 0))
+                #expect((80...120).contains(rate ?? 0), .ofFigure)
             }
             try await withSource("http", options(port, ["measure": "p99"])) { source in
                 let latency = try #require(try await source.value())
-                #expect(latency > 0 && latency < 0.5)
+                #expect(latency > 0 && latency < 0.5, .ofFigure)
             }
         }
     }
@@ -144,19 +145,19 @@ struct `The http probe` {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `a server that hangs gives time-outs with their latency`() async throws {
         try await ScriptedServer.run({ _ in .hang }) { _, port in
             let patient: [String: ParameterValue] = ["timeout": "200ms", "measure": "p50"]
             try await withSource("http", options(port, patient)) { source in
                 let reading = try await source.reading { $0.number != nil }
-                #expect(abs((reading.number ?? 0) - 0.2) < 0.003)
+                #expect(abs((reading.number ?? 0) - 0.2) < 0.003, .ofFigure)
                 #expect(reading.text.contains("timed out"))
             }
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `a stall shows in every request that fell into it`() async throws {
         let isStalled = Atomic(false)
         try await ScriptedServer.run({ _ in
@@ -167,7 +168,7 @@ struct `The http probe` {
             ]
             try await withSource("http", options(port, more)) { source in
                 let seen5 = try await source.value { $0 < 0.1 } ?? 1
-                #expect(seen5 < 0.1)
+                #expect(seen5 < 0.1, .ofFigure)
                 let before = server.requests.withLock { $0.count }
                 isStalled.store(true, ordering: .relaxed)
                 // Closed-loop, one client would have sent one request into the stall, and p90 would stay low.
@@ -178,13 +179,13 @@ struct `The http probe` {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `latency counts from the time a request was due`() async throws {
         try await ScriptedServer.run({ _ in .late(.milliseconds(120), .okText) }) { _, port in
             let more: [String: ParameterValue] = ["measure": "p50", "timeout": "10s"]
             try await withSource("http", options(port, more)) { source in
                 let latency = try await source.value() ?? 0
-                #expect(latency >= 0.119 && latency < 9)
+                #expect(latency >= 0.119 && latency < 9, .ofFigure)
             }
         }
     }
@@ -210,7 +211,7 @@ struct `The http probe` {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `by default every request connects anew and keep_alive reuses`() async throws {
         let keepOpen = ScriptedReply.keepOpen(.okText)
         try await ScriptedServer.run({ _ in keepOpen }) { server, port in
@@ -228,7 +229,7 @@ struct `The http probe` {
                 #expect(await source.sample().number == 0)
             }
             let pair = (server.connections.withLock(\.self), server.requests.withLock(\.count))
-            #expect(pair.0 < pair.1 / 2, "\(pair)")
+            #expect(pair.0 < pair.1 / 2, .ofFigure("\(pair)"))
         }
     }
 

@@ -1,6 +1,7 @@
 import ChaosModel
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import ChaosSteadyState
@@ -87,24 +88,24 @@ struct `The process source` {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `the share of a core is that since the last sample`() async throws {
         try await withProgram("/bin/sh", ["-c", "while :; do :; done"]) { pid in
             let process = try identity(pid)
             try await measure("cpu", of: [process]) { source in
                 // Right after the start the span is stretched, so that one tick is no busy core.
                 let early = await source.sample().number ?? 99
-                #expect(early < 1.3, "\(early)")
+                #expect(early < 1.3, .ofFigure("\(early)"))
                 try await Task.sleep(for: .milliseconds(500))
                 let share = await source.sample().number ?? 0
-                #expect(share > 0.1 && share < 1.3, "\(share)")
+                #expect(share > 0.1 && share < 1.3, .ofFigure("\(share)"))
             }
         }
         try await withProgram("/bin/sleep", ["60"]) { pid in
             let process = try identity(pid)
             try await measure("cpu", of: [process]) { source in
                 try await Task.sleep(for: .milliseconds(200))
-                #expect(await source.sample().number ?? 1 < 0.06)
+                #expect(await source.sample().number ?? 1 < 0.06, .ofFigure)
             }
         }
     }

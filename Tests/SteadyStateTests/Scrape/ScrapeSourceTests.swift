@@ -1,6 +1,7 @@
 import ChaosModel
 import ChaosSteadyState
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite
@@ -48,7 +49,7 @@ struct `The scrape source` {
         }
     }
 
-    @Test
+    @Test(.rounds)
     func `a counter is a rate, and a histogram its quantiles`() async throws {
         let begin = ContinuousClock.now
         let answer: @Sendable (String) -> ScriptedReply = { _ in
@@ -73,7 +74,7 @@ struct `The scrape source` {
             try await withSource("scrape", options(port, "requests_total", ["measure": "rate"])) {
                 #expect(await $0.sample() == .noData("a rate needs pages at least 1s apart"))
                 let rate = try #require(try await $0.value())
-                #expect((80...120).contains(rate), "\(rate)")
+                #expect((80...120).contains(rate), .ofFigure("\(rate)"))
             }
             try await withSource("scrape", options(port, "seconds", ["measure": "p99"])) {
                 let p99 = try #require(try await $0.value())
@@ -81,27 +82,33 @@ struct `The scrape source` {
             }
             try await withSource("scrape", options(port, "seconds", ["measure": "mean"])) {
                 let mean = try #require(try await $0.value())
-                #expect(abs(mean - 0.2) < 0.01, "\(mean)")
+                #expect(abs(mean - 0.2) < 0.01, .ofFigure("\(mean)"))
             }
         }
     }
 
-    @Test(arguments: [
-        (ScriptedReply.hang, "no answer within 500ms"),
-        (.reset, "connection reset"),
-        (.http("503 Service Unavailable", "up 1\n"), "HTTP 503"),
-        (.http("302 Found", "", headers: "Location: /x\r\n"), "HTTP 302, redirected to \"/x\""),
-        (.http("200 OK", "<html>"), "the page has no series up"),
-        (.http("200 OK", "up ???\n"), "line 1 of the page: the value of up is \"???\", no number"),
-        (
-            .endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7fffffff\r\n"),
-            "the answer is longer than 8MiB"
-        ),
-        (
-            .text("HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n"),
-            "the answer is longer than 8MiB"
-        ),
-    ])
+    @Test(
+        .rounds,
+        arguments: [
+            (ScriptedReply.hang, "no answer within 500ms"),
+            (.reset, "connection reset"),
+            (.http("503 Service Unavailable", "up 1\n"), "HTTP 503"),
+            (.http("302 Found", "", headers: "Location: /x\r\n"), "HTTP 302, redirected to \"/x\""),
+            (.http("200 OK", "<html>"), "the page has no series up"),
+            (
+                .http("200 OK", "up ???\n"),
+                "line 1 of the page: the value of up is \"???\", no number"
+            ),
+            (
+                .endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7fffffff\r\n"),
+                "the answer is longer than 8MiB"
+            ),
+            (
+                .text("HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n"),
+                "the answer is longer than 8MiB"
+            ),
+        ]
+    )
     func `a hostile page is no data with the reason`(reply: ScriptedReply, reason: String)
         async throws
     {
@@ -110,7 +117,7 @@ struct `The scrape source` {
             try await withSource("scrape", options(port, "up", ["timeout": limit])) {
                 let begin = ContinuousClock.now
                 #expect(await $0.sample() == .noData(reason))
-                #expect(ContinuousClock.now - begin < .seconds(9))
+                #expect(ContinuousClock.now - begin < .seconds(9), .ofFigure)
             }
         }
     }
