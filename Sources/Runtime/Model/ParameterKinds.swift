@@ -159,16 +159,19 @@ extension ParameterKind where Value == Int {
         }
     }
 
-    /// A number of bytes in a string with its unit.
-    package static func size(from lowest: Int = 0, to highest: Int = 1 << 50) -> ParameterKind {
-        let range = Double(lowest)...Double(highest)
+    /// A number of bytes in a string with its unit, between bounds that are written so as well.
+    package static func size(
+        from lowest: String = "0B",
+        to highest: String = "1024TiB",
+        example: String = "512MiB"
+    ) -> ParameterKind {
         let quantity = Quantity(
             "size",
-            noun: "a size such as \"512MiB\" or \"1.5GB\"",
-            example: "512MiB",
-            units: ["MiB"],
-            allowed: "at least \(lowest) and at most \(highest) bytes",
-            range: range,
+            noun: "a size such as \"\(example)\"",
+            example: example,
+            units: ["B", "KiB", "MiB"],
+            allowed: "between \(lowest) and \(highest)",
+            range: (Units.bytes(lowest) ?? 0)...(Units.bytes(highest) ?? 0),
             read: Units.bytes
         )
         return .quantity(quantity) { Int($0.rounded()) }

@@ -12,12 +12,12 @@ package struct DiskFill: LoadFault {
     )
     static let size = Parameter(
         "size",
-        ParameterKind<Int>.byteSize,
+        ParameterKind<Int>.size(),
         help: "Take this much; either this or `to`."
     )
     static let keepFree = Parameter(
         "keep_free",
-        ParameterKind<Int>.byteSize,
+        ParameterKind<Int>.size(),
         default: "0B",
         help: "Leave at least this much available, whatever `to` and `size` say."
     )

@@ -25,7 +25,7 @@ package struct DiskIO: Fault {
     )
     static let block = Parameter(
         "block",
-        ParameterKind<Int>.byteSize,
+        ParameterKind<Int>.size(),
         default: "64KiB",
         help: "How much it reads or writes at once: a multiple of 4KiB up to 16MiB."
     )
@@ -37,7 +37,7 @@ package struct DiskIO: Fault {
     )
     static let fileSize = Parameter(
         "file_size",
-        ParameterKind<Int>.byteSize,
+        ParameterKind<Int>.size(),
         default: "64MiB",
         help: "How large the file without a name is that it reads, and the one that it writes."
     )

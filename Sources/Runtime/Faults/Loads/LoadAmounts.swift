@@ -1,22 +1,6 @@
-// The types of options that loads have: sizes, rates of bytes, and "a percentage or a size".
+// The types of options that loads have: rates of bytes, and "a percentage or a size".
 
 import ChaosModel
-
-extension ParameterKind where Value == Int {
-    /// A number of bytes from 0 to 1 EiB.
-    static var byteSize: ParameterKind {
-        let quantity = Quantity(
-            "size",
-            noun: "a size such as \"512MiB\"",
-            example: "512MiB",
-            units: ["B"],
-            allowed: "between 0B and 1000000TiB",
-            range: 0...1.1e18,
-            read: Units.bytes
-        )
-        return .quantity(quantity) { Int($0) }
-    }
-}
 
 extension ParameterKind where Value == Double {
     /// Bytes a second.
@@ -54,7 +38,7 @@ extension ParameterKind {
                 let parsed = try ParameterKind<Double>.percent.parse(value)
                 if parsed > 0 { return share(parsed) }
             } else {
-                let parsed = try ParameterKind<Int>.byteSize.parse(value)
+                let parsed = try ParameterKind<Int>.size().parse(value)
                 if parsed > 0 { return bytes(parsed) }
             }
             throw ParameterProblem("must be more than nothing, got \(value)")

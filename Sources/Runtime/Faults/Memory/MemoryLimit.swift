@@ -14,7 +14,7 @@ package struct MemoryLimit: Fault {
 
     static let limit = Parameter(
         required: "limit",
-        ParameterKind<Int>.size(from: 1 << 20),
+        ParameterKind<Int>.size(from: "1MiB"),
         help: "The memory that the group may use, page cache included."
     )
     static let belowUse = Parameter(

@@ -28,7 +28,7 @@ package struct MemoryPressure: LoadFault {
     )
     static let keepFree = Parameter(
         "keep_free",
-        ParameterKind<Int>.byteSize,
+        ParameterKind<Int>.size(),
         help:
             "What the host must have left; below it the worker gives memory back. Without it 2% of the host's memory, at least 64MiB."
     )

@@ -10,15 +10,16 @@ package struct NetworkBandwidth: ShapingFault {
         ParameterKind<Double>.bitRate,
         help: "The most bits a second, in each direction."
     )
+    private static let size = ParameterKind<Int>.size(from: "1500B", to: "1GiB", example: "64KiB")
     static let burst = Parameter(
         "burst",
-        ParameterKind<Int>.size,
+        size,
         help:
             "How much may go at once after a pause; without it what goes in 10ms, at least ten full packets."
     )
     static let limit = Parameter(
         "limit",
-        ParameterKind<Int>.size,
+        size,
         help:
             "How much may wait before the rest is lost; without it what goes in 200ms, at least the burst."
     )
@@ -62,21 +63,5 @@ extension ParameterKind where Value == Double {
             read: Units.bitsPerSecond
         )
         return .quantity(quantity) { $0 }
-    }
-}
-
-extension ParameterKind where Value == Int {
-    /// Bytes.
-    static var size: ParameterKind {
-        let quantity = Quantity(
-            "size",
-            noun: "a size such as \"64KiB\"",
-            example: "64KiB",
-            units: ["B", "KiB"],
-            allowed: "between 1500B and 1GiB",
-            range: 1500...1_073_741_824,
-            read: Units.bytes
-        )
-        return .quantity(quantity) { Int($0) }
     }
 }
