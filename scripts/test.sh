@@ -37,7 +37,7 @@ for folder in Tests/*Tests; do
   echo "== $suite"
   began=$SECONDS
   # A crash can leave programs behind that keep the output open: it is a file, so that nobody waits for them.
-  timeout -k 10 "${MOONQUAKE_TEST_LIMIT:-1500}" swift test "$@" --skip-build "$mode" --filter "^$suite\\." >"$work/suite" 2>&1 &
+  timeout -k 10 "${MOONQUAKE_TEST_LIMIT:-2700}" swift test "$@" --skip-build "$mode" --filter "^$suite\\." >"$work/suite" 2>&1 &
   tests=$!
   tail --lines +1 --follow --sleep-interval 0.2 --pid "$tests" "$work/suite"
   if ! wait "$tests"; then
