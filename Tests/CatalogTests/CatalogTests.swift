@@ -2,24 +2,20 @@
 
 import ChaosModel
 import FoundationEssentials
+import TestSupport
 import Testing
 
 @testable import ChaosCatalog
 
 /// A catalogue in a folder of its own.
-struct TestCatalog: ~Copyable {
-    let folder: URL
+struct TestCatalog {
+    let folder: TestFolder
     let catalog: Catalog
 
     init() throws {
-        folder = FileManager.default.temporaryDirectory.appending(
-            path: "moonquake-catalog-\(UUID().uuidString)"
-        )
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        catalog = Catalog(stateDirectory: folder.path())
+        folder = try TestFolder()
+        catalog = Catalog(stateDirectory: folder.path)
     }
-
-    deinit { try? FileManager.default.removeItem(at: folder) }
 
     /// Adds a text.
     @discardableResult
@@ -45,7 +41,7 @@ struct TestCatalog: ~Copyable {
 
     /// The names of all files there.
     var files: [String] {
-        get throws { try FileManager.default.contentsOfDirectory(atPath: folder.path()).sorted() }
+        get throws { try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() }
     }
 
     var bytes: Data { get throws { try Data(contentsOf: URL(filePath: catalog.path)) } }

@@ -3,6 +3,7 @@
 import FoundationEssentials
 import Subprocess
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import ChaosCatalog
@@ -67,23 +68,19 @@ struct `The difference of two definitions` {
 
     @Test(arguments: pairs)
     func `is what patch needs to make one of the other`(_ old: String, _ new: String) async throws {
-        let folder = FileManager.default.temporaryDirectory.appending(
-            path: "moonquake-diff-\(UUID().uuidString)"
-        )
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let folder = try TestFolder()
         let text = difference(old, new, ("file", "file"))
-        try Data(old.utf8).write(to: folder.appending(path: "file"))
-        try Data(text.utf8).write(to: folder.appending(path: "patch"))
+        try folder.write(old, as: "file")
+        try folder.write(text, as: "patch")
         let result = try await Subprocess.run(
             .name("patch"),
             arguments: ["--binary", "-s", "-i", "patch", "-o", "made", "file"],
-            workingDirectory: FilePath(folder.path()),
+            workingDirectory: FilePath(folder.path),
             output: .string(limit: 10_000),
             error: .string(limit: 10_000)
         )
         #expect(result.terminationStatus == .exited(0), "\(result.standardOutput)\n\(text)")
-        #expect(try Data(contentsOf: folder.appending(path: "made")) == Data(new.utf8))
+        #expect(try Data(contentsOf: folder["made"]) == Data(new.utf8))
     }
 
     @Test

@@ -2,6 +2,7 @@
 // machine of `moonquake test`, with metrics that are healthy.
 
 import FoundationEssentials
+import TestSupport
 import Testing
 
 @Suite
@@ -52,16 +53,12 @@ struct `Examples in documents` {
 
     @Test(arguments: Document.all.filter { !$0.scripts.isEmpty || !$0.documents.isEmpty })
     func `each definition runs and is put back`(_ document: Document) async throws {
-        let folder = FileManager.default.temporaryDirectory.appending(
-            path: "moonquake-docs-\(UUID().uuidString)"
-        )
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let folder = try TestFolder()
         var tests = Self.harness
         let examples = document.scripts.map { (text: $0, ending: "lua") } + document.documents
         for (index, example) in examples.enumerated() {
             let name = "example-\(index + 1).\(example.ending)"
-            try Data(example.text.utf8).write(to: folder.appending(path: name))
+            try folder.write(example.text, as: name)
             let machine =
                 Self.machines.first { example.text.contains($0.key) }
                 .map { ", \($0.value)" } ?? ""
@@ -69,9 +66,8 @@ struct `Examples in documents` {
                 example.text.contains("gameday \"")
                 ? "gameday(\"\(name)\")\n" : "experiment(\"\(name)\"\(machine))\n"
         }
-        let file = folder.appending(path: "examples_test.lua")
-        try Data(tests.utf8).write(to: file)
-        let answer = try await Program.run(["test", file.path()])
+        let file = try folder.write(tests, as: "examples_test.lua")
+        let answer = try await Program.run(["test", file])
         #expect(answer.code == 0, "\(answer.output)\(answer.error)")
         #expect(answer.output.contains("\(examples.count) passed"), "\(answer.output)")
     }

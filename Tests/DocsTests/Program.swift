@@ -3,6 +3,7 @@
 import FoundationEssentials
 import Subprocess
 import SystemPackage
+import TestSupport
 
 /// The program.
 enum Program {
@@ -15,14 +16,11 @@ enum Program {
 
     /// Runs the program; its state is in a folder that goes away.
     static func run(_ arguments: [String]) async throws -> Answer {
-        let state = FileManager.default.temporaryDirectory.appending(
-            path: "moonquake-docs-\(UUID().uuidString)"
-        )
-        defer { try? FileManager.default.removeItem(at: state) }
+        let state = try TestFolder()
         let result = try await Subprocess.run(
             .path(FilePath(path)),
             arguments: Arguments(arguments),
-            environment: .inherit.updating(["MOONQUAKE_STATE": state.path()]),
+            environment: .inherit.updating(["MOONQUAKE_STATE": state.path]),
             output: .string(limit: 1 << 20),
             error: .string(limit: 1 << 20)
         )

@@ -1,6 +1,7 @@
 // What the documents say of the program, compared with the program itself.
 
 import FoundationEssentials
+import TestSupport
 import Testing
 
 @Suite
@@ -28,19 +29,14 @@ struct `Documents and the program` {
 
     @Test(arguments: Document.all)
     func `every script in it is well-formed`(_ document: Document) async throws {
-        let folder = FileManager.default.temporaryDirectory.appending(
-            path: "moonquake-docs-\(UUID().uuidString)"
-        )
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let folder = try TestFolder()
         let scripts = document.scripts.map { (text: $0, ending: "lua") } + document.documents
         for (index, example) in scripts.enumerated() {
             let script = example.text
-            let file = folder.appending(path: "example-\(index + 1).\(example.ending)")
-            try Data(script.utf8).write(to: file)
+            let file = try folder.write(script, as: "example-\(index + 1).\(example.ending)")
             let isGameDay = script.contains("gameday \"")
             let answer = try await Program.run(
-                (isGameDay ? ["gameday"] : []) + ["check", file.path()]
+                (isGameDay ? ["gameday"] : []) + ["check", file]
             )
             #expect(answer.code == 0, "\(answer.error)\n\(script)")
             #expect(!answer.output.contains("note:"), "\(answer.output)\n\(script)")
@@ -50,21 +46,16 @@ struct `Documents and the program` {
     @Test
     func `every test of a script in it passes`() async throws {
         let document = try Document("docs/testing.md")
-        let folder = FileManager.default.temporaryDirectory.appending(
-            path: "moonquake-docs-\(UUID().uuidString)"
-        )
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let folder = try TestFolder()
         let scripts = ["half": try #require(document.scripts.first), "kill": Self.kill]
         for (name, text) in scripts {
-            try Data(text.utf8).write(to: folder.appending(path: "\(name).lua"))
+            try folder.write(text, as: "\(name).lua")
         }
         let tests = document.text.matches(of: /(?ms)^```lua test\n(.*?)^```/)
         #expect(tests.count >= 3)
         for (index, match) in tests.enumerated() {
-            let file = folder.appending(path: "example-\(index + 1)_test.lua")
-            try Data(match.1.utf8).write(to: file)
-            let answer = try await Program.run(["test", file.path()])
+            let file = try folder.write(match.1, as: "example-\(index + 1)_test.lua")
+            let answer = try await Program.run(["test", file])
             #expect(answer.code == 0, "\(answer.output)\(answer.error)")
         }
     }

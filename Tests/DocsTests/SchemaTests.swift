@@ -3,13 +3,14 @@
 import FoundationEssentials
 import Subprocess
 import SystemPackage
+import TestSupport
 import Testing
 
 @Suite(.serialized)
 struct `The schema of definitions` {
-    private let folder = FileManager.default.temporaryDirectory.appending(
-        path: "moonquake-schema-\(UUID().uuidString)"
-    )
+    private let folder: TestFolder
+
+    init() throws { folder = try TestFolder() }
 
     /// What the validator says of files; an empty text when all are valid.
     private func validate(_ arguments: [String]) async throws -> (code: Int32, said: String) {
@@ -33,24 +34,14 @@ struct `The schema of definitions` {
 
     /// Writes the schema and returns its path.
     private func schema() async throws -> String {
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let answer = try await Program.run(["schema"])
         #expect(answer.code == 0, "\(answer.error)")
-        let file = folder.appending(path: "schema.json")
-        try Data(answer.output.utf8).write(to: file)
-        return file.path()
-    }
-
-    private func write(_ text: String, as name: String) throws -> String {
-        let file = folder.appending(path: name)
-        try Data(text.utf8).write(to: file)
-        return file.path()
+        return try folder.write(answer.output, as: "schema.json")
     }
 
     @Test
     func `it is a schema, and each example of the tree is valid by it`() async throws {
         let schema = try await schema()
-        defer { try? FileManager.default.removeItem(at: folder) }
         let meta = try await validate(["--check-metaschema", schema])
         #expect(meta.code == 0, "\(meta.said)")
         let examples = Document.root.appending(path: "scripts/experiments").path()
@@ -59,7 +50,7 @@ struct `The schema of definitions` {
         #expect(names.count >= 2)
         var files = names.map { "\(examples)/\($0)" }
         for (index, document) in Document.all.flatMap(\.documents).enumerated() {
-            files.append(try write(document.text, as: "example-\(index).\(document.ending)"))
+            files.append(try folder.write(document.text, as: "example-\(index).\(document.ending)"))
         }
         let valid = try await validate(["--schemafile", schema] + files)
         #expect(valid.code == 0, "\(valid.said)")
@@ -72,9 +63,7 @@ struct `The schema of definitions` {
         let schema = Document.root.appending(path: "docs/report.schema.json").path()
         let meta = try await validate(["--check-metaschema", schema])
         #expect(meta.code == 0, "\(meta.said)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let script = try write(
+        let script = try folder.write(
             """
             local p = params { hold = { type = "duration", default = "300ms" } }
             experiment "x" {
@@ -96,7 +85,7 @@ struct `The schema of definitions` {
             """,
             as: "x.lua"
         )
-        let file = folder.appending(path: "report.json").path()
+        let file = folder["report.json"].path
         let run = try await Program.run(["run", script, "--report", file])
         #expect(run.code == 2, "\(run.error)")
         let valid = try await validate(["--schemafile", schema, file])
@@ -107,7 +96,10 @@ struct `The schema of definitions` {
         ]
         for (index, (old, new)) in changes.enumerated() {
             #expect(text.contains(old))
-            let changed = try write(text.replacing(old, with: new), as: "changed-\(index).json")
+            let changed = try folder.write(
+                text.replacing(old, with: new),
+                as: "changed-\(index).json"
+            )
             #expect(try await validate(["--schemafile", schema, changed]).code == 1, "\(new)")
         }
     }
@@ -133,15 +125,14 @@ struct `The schema of definitions` {
     @Test
     func `what the program refuses, the schema refuses too`() async throws {
         let schema = try await schema()
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let right = try write(Self.whole, as: "right.yaml")
+        let right = try folder.write(Self.whole, as: "right.yaml")
         let valid = try await validate(["--schemafile", schema, right])
         #expect(valid.code == 0, "\(valid.said)")
         #expect(try await Program.run(["check", right]).code == 0)
         for (index, (old, new)) in Self.wrong.enumerated() {
             let text = Self.whole.replacing(old, with: new)
             #expect(text != Self.whole)
-            let file = try write(text, as: "wrong-\(index).yaml")
+            let file = try folder.write(text, as: "wrong-\(index).yaml")
             let checked = try await Program.run(["check", file])
             #expect(checked.code == 2, "\(new): \(checked.output)")
             let validated = try await validate(["--schemafile", schema, file])

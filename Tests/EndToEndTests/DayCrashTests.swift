@@ -3,6 +3,7 @@
 import ChaosGameDay
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized, .root)

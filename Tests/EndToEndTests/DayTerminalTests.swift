@@ -2,6 +2,7 @@
 
 import ChaosGameDay
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized)

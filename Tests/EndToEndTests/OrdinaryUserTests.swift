@@ -2,6 +2,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized, .ordinaryUser)

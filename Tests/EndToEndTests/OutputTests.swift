@@ -3,6 +3,7 @@
 import ChaosModel
 import FoundationEssentials
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized)

@@ -4,6 +4,7 @@ import ChaosGameDay
 import ChaosModel
 import FoundationEssentials
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized)

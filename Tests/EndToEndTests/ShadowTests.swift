@@ -3,6 +3,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized, .root)

@@ -5,6 +5,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized, .root)

@@ -13,6 +13,7 @@ import ChaosSimulation
 import ChaosTesting
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite(.serialized)
@@ -146,10 +147,8 @@ private struct RandomScripts {
 
     /// Runs the seed that is asked for, or one after the other.
     func run() async throws -> Ends {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "moonquake-\(UUID())")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let file = folder.appending(path: "random.lua").path()
+        let folder = try TestFolder()
+        let file = folder["random.lua"].path
         var ends = Ends()
         if let seed = Self.variable("MOONQUAKE_SEED") {
             ends.problem = try await problem(of: seed, in: file, &ends)

@@ -296,14 +296,3 @@ final class Mounted: Sendable {
         return text
     }
 }
-
-/// Waits until something holds, at most for `limit` seconds.
-func eventually(within limit: Double = 10, _ holds: () async throws -> Bool) async rethrows -> Bool
-{
-    let end = LoadClock.now + limit
-    while LoadClock.now < end {
-        if try await holds() { return true }
-        try? await Task.sleep(for: .milliseconds(5))
-    }
-    return false
-}

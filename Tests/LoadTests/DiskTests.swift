@@ -84,7 +84,7 @@ struct `Disk load` {
                 let worker = try held.worker()
                 kill(worker, SIGKILL)
                 let began = LoadClock.now
-                let isBack = try await eventually {
+                let isBack = try await comes {
                     try disk.run("df --output=avail -B1 $M | tail -1") == before
                 }
                 print("after kill -9 of the worker all was back in \(LoadClock.now - began) s")

@@ -121,11 +121,11 @@ struct `Memory load` {
         try await bench.with("memory.pressure", ["use": "64MiB", "ramp": "2s"]) { held in
             let began = LoadClock.now
             #expect(try await held.effect().figure("held") < Double(32 << 20))
-            let isHalf = try await eventually {
+            let isHalf = try await comes {
                 try await held.effect().figure("held") > Double(32 << 20)
             }
             let half = LoadClock.now - began
-            let isFull = try await eventually {
+            let isFull = try await comes {
                 try await held.effect().figure("held") == Double(64 << 20)
             }
             let full = LoadClock.now - began
@@ -185,7 +185,7 @@ struct `Memory load` {
         }
         let respawn = options.merging(["on_oom": "respawn"]) { $1 }
         try await bench.with("memory.pressure", on: process.target, respawn) { held in
-            let isAgain = try await eventually {
+            let isAgain = try await comes {
                 try await held.effect().figure("respawns") >= 2
             }
             let seen = try await held.effect().seen
@@ -228,7 +228,9 @@ struct `Memory load` {
             let piece = try #require(mapped)
             clinux_fill_random(piece, size, 1)
             pieces.append(piece)
-            if try await eventually(within: pieces.count < 3 ? 0.2 : 1, holds) { return true }
+            if try await comes(within: .milliseconds(pieces.count < 3 ? 200 : 1000), holds: holds) {
+                return true
+            }
         }
         return false
     }

@@ -1,35 +1,25 @@
 // The modules that a script names, read once and kept.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import LuaBridge
 
 @Suite
-final class ModuleTextTests {
-    private let folder: URL
+struct ModuleTextTests {
+    private let folder: TestFolder
 
-    init() throws {
-        folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    }
-
-    deinit {
-        try? FileManager.default.removeItem(at: folder)
-    }
+    init() throws { folder = try TestFolder() }
 
     private func write(_ path: String, _ text: String) throws {
-        let file = folder.appending(path: path)
-        try FileManager.default.createDirectory(
-            at: file.deletingLastPathComponent(),
-            withIntermediateDirectories: true
-        )
-        try Data(text.utf8).write(to: file)
+        try folder.write(text, as: path)
     }
 
     private func texts(of script: String, mostBytes: Int = 1000) throws -> LuaModuleTexts {
         try LuaModuleTexts(
             requiredBy: Array(script.utf8),
-            in: folder.path(),
+            in: folder.path,
             mostBytes: mostBytes
         )
     }
@@ -72,7 +62,7 @@ final class ModuleTextTests {
         try write("other.lua", "return 'read now'")
         let known = try texts(of: "require 'near'")
         try write("near.lua", "return 'now'")
-        let vm = LuaVM(scriptFolder: folder.path(), modules: known)
+        let vm = LuaVM(scriptFolder: folder.path, modules: known)
         #expect(
             try await run("return require 'near', require 'other'", in: vm) == ["then", "read now"]
         )
@@ -86,8 +76,8 @@ final class ModuleTextTests {
         var known = try texts(of: "require 'near'")
         known.isAll = true
         let vm = LuaVM(
-            scriptFolder: folder.path(),
-            libraryFolders: [folder.appending(path: "library").path()],
+            scriptFolder: folder.path,
+            libraryFolders: [folder["library"].path],
             modules: known
         )
         #expect(try await run("return require 'near', require 'far'", in: vm) == [1, 3])

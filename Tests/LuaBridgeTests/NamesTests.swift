@@ -2,6 +2,7 @@
 
 import Foundation
 import LuaBridge
+import TestSupport
 import Testing
 
 @Suite
@@ -87,11 +88,11 @@ struct NamesTests {
 }
 
 @Suite
-final class RequireTests {
-    private let folder: URL
+struct RequireTests {
+    private let folder: TestFolder
 
     init() throws {
-        folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+        folder = try TestFolder()
         try write("scripts/near.lua", "local M = { name = ... } return M")
         try write(
             "scripts/main.lua",
@@ -108,23 +109,14 @@ final class RequireTests {
         try write("lib/none.lua", "count()")
     }
 
-    deinit {
-        try? FileManager.default.removeItem(at: folder)
-    }
-
     private func write(_ path: String, _ text: String) throws {
-        let file = folder.appending(path: path)
-        try FileManager.default.createDirectory(
-            at: file.deletingLastPathComponent(),
-            withIntermediateDirectories: true
-        )
-        try Data(text.utf8).write(to: file)
+        try folder.write(text, as: path)
     }
 
     private func machine() -> LuaVM {
         LuaVM(
-            scriptFolder: folder.appending(path: "scripts").path(),
-            libraryFolders: [folder.appending(path: "lib").path()]
+            scriptFolder: folder["scripts"].path,
+            libraryFolders: [folder["lib"].path]
         )
     }
 
@@ -135,7 +127,7 @@ final class RequireTests {
             "return require('near').name, require 'package', require('near') == require('near')"
         let seen3 = try await run(source, in: vm)
         #expect(seen3 == ["near", "init", true])
-        let path = folder.appending(path: "lib/std/far.lua").path()
+        let path = folder["lib/std/far.lua"].path
         let seen4 = try await run("return require('std.far').where", in: vm)
         #expect(seen4 == [.string(path)])
     }
@@ -143,7 +135,7 @@ final class RequireTests {
     @Test
     func `a file is run under the path that was given`() async throws {
         let vm = machine()
-        let path = folder.appending(path: "scripts/main.lua").path()
+        let path = folder["scripts/main.lua"].path
         let script = try await vm.load(file: path)
         #expect(script.location?.file == path)
         let seen5 = try await vm.run(script)

@@ -73,7 +73,7 @@ struct ClockTests {
         _ offset: String,
         _ seconds: Int
     ) async throws {
-        let folder = TestFolder()
+        let folder = try TestFolder()
         let victim = try Self.clocks(folder)
         #expect(eventually { Self.isOff(folder, by: 0) }, "true until a fault says otherwise")
         let trial = try await FaultTrial(
@@ -102,7 +102,7 @@ struct ClockTests {
 
     @Test(.rounds)
     func `a wait until a wall-clock time ends when the shifted clock says so`() async throws {
-        let folder = TestFolder()
+        let folder = try TestFolder()
         let victim = try Victim([
             Self.program, "wrap", "--", "/usr/bin/python3", "-c",
             """
@@ -166,7 +166,7 @@ struct ClockTests {
     func `a new process in a time namespace has a monotonic clock of its own`()
         async throws
     {
-        let folder = TestFolder()
+        let folder = try TestFolder()
         let victim = try Victim([
             Self.program, "wrap", "--monotonic", "30d", "--", "/usr/bin/python3", "-c",
             """
@@ -189,7 +189,7 @@ struct ClockTests {
 
     @Test
     func `children that it starts share its clock`() async throws {
-        let folder = TestFolder()
+        let folder = try TestFolder()
         let victim = try Victim([
             Self.program, "wrap", "--", "/bin/bash", "-c",
             "while :; do date +%s >\(folder.path)/new; mv \(folder.path)/new \(folder.path)/date; done",

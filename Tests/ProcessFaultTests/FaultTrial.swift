@@ -5,6 +5,7 @@ import ChaosLinux
 import ChaosModel
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 extension Kernel {
@@ -109,32 +110,9 @@ final class Victim: Sendable {
     }
 }
 
-/// Asks until something holds; false after the limit.
-func eventually(within limit: Duration = .seconds(10), _ holds: () throws -> Bool) rethrows -> Bool
-{
-    let end = ContinuousClock.now.advanced(by: limit)
-    while ContinuousClock.now < end {
-        if try holds() { return true }
-        usleep(2000)
-    }
-    return try holds()
-}
-
 /// The text of a small file; empty when it is not there.
 func text(_ path: String) -> String {
     (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
-}
-
-/// A folder of one test.
-final class TestFolder: Sendable {
-    let path: String
-
-    init() {
-        path = "/tmp/mqp-\(UInt32.random(in: .min ... .max))"
-        mkdir(path, 0o755)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
 /// A control group of one test; whatever is in it is ended at the end.
@@ -165,7 +143,7 @@ final class TestGroup: Sendable {
             "while [[ $(</proc/self/cgroup) != *\(group.path)* ]]; do sleep 0.01; done; : >\(mark); "
         let victim = try Victim(script: wait + script)
         try groups.move(victim.pid, into: group)
-        guard eventually({ unlink(mark) == 0 }) else {
+        guard eventually(holds: { unlink(mark) == 0 }) else {
             throw KernelError(.failed, "start a script in \(group)", "it does not begin")
         }
         return victim

@@ -4,6 +4,7 @@ import ChaosLinux
 import ChaosModel
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 struct FileLimitTests {
@@ -41,7 +42,7 @@ struct FileLimitTests {
         `a process runs out of files by its own limit, its children too, and all limits are restored`()
         async throws
     {
-        let folder = TestFolder()
+        let folder = try TestFolder()
         let victim = try Self.victim(folder)
         #expect(eventually { access("\(folder.path)/ready", F_OK) == 0 })
         let before = text("/proc/\(victim.pid)/limits")
@@ -67,7 +68,7 @@ struct FileLimitTests {
 
     @Test
     func `what is open for moments only leaves no room for the next`() async throws {
-        let folder = TestFolder()
+        let folder = try TestFolder()
         let victim = try Victim([
             "/usr/bin/python3", "-c",
             """
@@ -96,7 +97,7 @@ struct FileLimitTests {
 
     @Test
     func `a share leaves the rest of the limit`() async throws {
-        let folder = TestFolder()
+        let folder = try TestFolder()
         let victim = try Self.victim(folder)
         #expect(eventually { access("\(folder.path)/ready", F_OK) == 0 })
         let trial = try await FaultTrial("fd.exhaust", ["share": "90%"], on: victim.identity)
@@ -112,7 +113,7 @@ struct FileLimitTests {
 
     @Test
     func `a limit that the process changes itself is left alone`() async throws {
-        let folder = TestFolder()
+        let folder = try TestFolder()
         let victim = try Victim(
             script:
                 "trap 'ulimit -Sn 99' USR1; : >\(folder.path)/ready; while :; do sleep 0.01; done"

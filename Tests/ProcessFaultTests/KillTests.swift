@@ -7,6 +7,7 @@ import ChaosModel
 import ChaosSimulation
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 struct KillTests {
@@ -90,7 +91,7 @@ struct KillTests {
     @Test
     func `a kill is verified at the pidfd, and a process that lives on is no success`() async throws
     {
-        let folder = TestFolder()
+        let folder = try TestFolder()
         let victim = try Victim(
             script: "trap '' TERM; touch \(folder.path)/r; while :; do sleep 0.05; done"
         )

@@ -4,6 +4,7 @@ import ChaosLinux
 import ChaosModel
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 struct PauseTests {
@@ -101,7 +102,7 @@ struct PauseTests {
 
     @Test(arguments: methods)
     func `a process that renames itself is continued all the same`(_ method: String) async throws {
-        let folder = TestFolder()
+        let folder = try TestFolder()
         // It changes its name by itself just before it is stopped, and by its own hand again when it goes on.
         let victim = try Victim(
             script:
@@ -142,7 +143,7 @@ struct PauseTests {
 
     @Test
     func `a signal that comes while a process is held is not lost`() async throws {
-        let folder = TestFolder()
+        let folder = try TestFolder()
         let victim = try Victim(
             script:
                 "trap 'touch \(folder.path)/got' USR1; touch \(folder.path)/ready; while :; do sleep 0.01; done"

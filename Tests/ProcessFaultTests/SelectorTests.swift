@@ -5,6 +5,7 @@ import ChaosModel
 import ChaosTargets
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 struct SelectorTests {
@@ -40,7 +41,7 @@ struct SelectorTests {
             try await pids(["name": .string(String(name.prefix(15)))]) == [],
             "it is the name of no program"
         )
-        let folder = TestFolder()
+        let folder = try TestFolder()
         let path = "\(folder.path)/\(name)-file"
         try FileManager.default.copyItem(atPath: "/bin/sleep", toPath: path)
         let copied = try Victim([path, "60"])

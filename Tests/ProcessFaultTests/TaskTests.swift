@@ -4,6 +4,7 @@ import ChaosLinux
 import ChaosModel
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 struct TaskTests {
@@ -17,7 +18,7 @@ struct TaskTests {
     {
         let group = try TestGroup(.pids)
         try group.write("60", to: "pids.max")
-        let folder = TestFolder()
+        let folder = try TestFolder()
         let victim = try Self.forker(folder, in: group)
         let trial = try await FaultTrial("pid.exhaust", [:], on: victim.identity)
         #expect(trial.plan.holder == .kernel)

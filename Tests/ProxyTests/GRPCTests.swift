@@ -3,6 +3,7 @@
 import ChaosModel
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 @testable import ChaosProxy
@@ -238,20 +239,18 @@ struct HTTP2Tests {
         _ rules: [RequestRule] = [],
         _ body: @Sendable (ProxyUnderTest) async throws -> Void
     ) async throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try Data(repeating: 65, count: 5_000_000).write(to: folder.appending(path: "big"))
-        try Data("ok".utf8).write(to: folder.appending(path: "small"))
+        let folder = try TestFolder()
+        try Data(repeating: 65, count: 5_000_000).write(to: folder["big"])
+        try folder.write("ok", as: "small")
         // Without blocks: it takes no room.
-        let huge = open(folder.appending(path: "huge").path(), O_CREAT | O_WRONLY, 0o600)
+        let huge = open(folder["huge"].path, O_CREAT | O_WRONLY, 0o600)
         ftruncate(huge, 1 << 30)
         close(huge)
         let port = try ScriptedUpstream.closedPort()
         let server = try Peer([
-            "/usr/sbin/nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", folder.path(), "\(port)",
+            "/usr/sbin/nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", folder.path, "\(port)",
         ])
-        defer { withExtendedLifetime(server) {} }
+        defer { withExtendedLifetime((server, folder)) {} }
         for _ in 0..<500 where (try? Wire(to: port)) == nil {
             try await Task.sleep(for: .milliseconds(10))
         }

@@ -5,6 +5,7 @@ import ChaosModel
 import FoundationEssentials
 import Subprocess
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import ChaosReport
@@ -22,16 +23,12 @@ struct `The page in a browser` {
         screenshot: String? = nil
     ) async throws -> (document: String, said: String) {
         let browser = try #require(Self.browser, "scripts/setup.sh installs chromium")
-        let folder = FileManager.default.temporaryDirectory.appending(
-            path: "moonquake-page-\(UUID().uuidString)"
-        )
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let file = folder.appending(path: "report.html")
+        let folder = try TestFolder()
+        let file = folder["report.html"]
         try Data(page.utf8).write(to: file)
         var arguments = [
             "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0",
-            "--user-data-dir=\(folder.appending(path: "profile").path())",
+            "--user-data-dir=\(folder["profile"].path)",
             "--window-size=1280,2600",
             "--virtual-time-budget=2000", "--host-resolver-rules=MAP * ~NOTFOUND",
         ]
@@ -154,14 +151,10 @@ struct `The page in a browser` {
         ("day", GameDayHTML(SampleDay.make(), links: ["run-1": "day.runs/run-1.html"]).text),
     ])
     func `light and dark are two pictures`(name: String, page: String) async throws {
-        let folder = FileManager.default.temporaryDirectory.appending(
-            path: "moonquake-shot-\(UUID().uuidString)"
-        )
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let folder = try TestFolder()
         var pictures: [Data] = []
         for dark in [false, true] {
-            let file = folder.appending(path: "\(dark).png").path()
+            let file = folder["\(dark).png"].path
             _ = try await open(page, dark: dark, screenshot: file)
             pictures.append(try Data(contentsOf: URL(filePath: file)))
         }

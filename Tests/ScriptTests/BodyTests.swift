@@ -3,14 +3,15 @@
 import ChaosEngine
 import ChaosModel
 import ChaosScript
+import TestSupport
 import Testing
 
 @Suite
 struct `Running a body` {
-    private let folder: ScriptFolder
+    private let folder: TestFolder
     private static let noop = "fault.noop { target = target.host {} }"
 
-    init() throws { folder = try ScriptFolder() }
+    init() throws { folder = try TestFolder() }
 
     /// An experiment with this body.
     private func body(_ text: String) async throws -> LoadedExperiment {

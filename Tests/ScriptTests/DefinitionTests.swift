@@ -2,13 +2,14 @@
 
 import ChaosModel
 import ChaosScript
+import TestSupport
 import Testing
 
 @Suite
 struct `Loading a script` {
-    private let folder: ScriptFolder
+    private let folder: TestFolder
 
-    init() throws { folder = try ScriptFolder() }
+    init() throws { folder = try TestFolder() }
 
     private static let checkout = """
         local api = target.process { name = "checkout-api" }
@@ -151,7 +152,7 @@ struct `Loading a script` {
 
     @Test
     func `modules come from the script's folder and then from the libraries`() async throws {
-        let library = try ScriptFolder()
+        let library = try TestFolder()
         try library.write("return { title = 'from the library' }", as: "names.lua")
         try folder.write("return { run = function() end }", as: "bodies.lua")
         let file = try folder.write(

@@ -2,13 +2,14 @@
 
 import ChaosModel
 import ChaosScript
+import TestSupport
 import Testing
 
 @Suite
 struct `Loading a document` {
-    private let folder: ScriptFolder
+    private let folder: TestFolder
 
-    init() throws { folder = try ScriptFolder() }
+    init() throws { folder = try TestFolder() }
 
     private static let lua = """
         experiment "the shop survives" {

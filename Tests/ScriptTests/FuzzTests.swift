@@ -61,7 +61,7 @@ struct `Broken definitions` {
 
     @Test(arguments: [("yaml", 3000), ("json", 6000), ("lua", 600)])
     func `each is loaded or refused in words`(ending: String, count: Int) async throws {
-        let folder = try ScriptFolder()
+        let folder = try TestFolder()
         let whole = ["yaml": Self.yaml, "json": Self.json, "lua": Self.lua][ending] ?? ""
         let words = Self.words.first { $0.ending == ending }?.words ?? []
         let loader = folder.loader(topLevelTime: .milliseconds(200))
@@ -96,7 +96,7 @@ struct `Broken definitions` {
     func `one that is nested without end is refused`(ending: String, opening: String, depth: Int)
         async throws
     {
-        let folder = try ScriptFolder()
+        let folder = try TestFolder()
         let text = String(repeating: opening, count: depth)
         let said = await folder.refusal(text, as: "x.\(ending)")
         #expect(!said.hasPrefix("accepted"), "\(said.prefix(200))")
@@ -104,7 +104,7 @@ struct `Broken definitions` {
 
     @Test(.rounds)
     func `aliases of aliases do not multiply without end`() async throws {
-        let folder = try ScriptFolder()
+        let folder = try TestFolder()
         var text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
         for level in 1...9 {
             let last = "*a\(level - 1)"

@@ -5,13 +5,14 @@ import ChaosGameDay
 import ChaosModel
 import ChaosScript
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite
 struct `A GameDay in Lua` {
-    private let folder: ScriptFolder
+    private let folder: TestFolder
 
-    init() throws { folder = try ScriptFolder() }
+    init() throws { folder = try TestFolder() }
 
     /// Controls that write down the steps, and answer that an experiment ended as it is told.
     private final class Day: DayControls {

@@ -3,13 +3,14 @@
 import ChaosEngine
 import ChaosModel
 import ChaosScript
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct `Functions that only look` {
-    private let folder: ScriptFolder
+    private let folder: TestFolder
 
-    init() throws { folder = try ScriptFolder() }
+    init() throws { folder = try TestFolder() }
 
     private func metrics(_ text: String) async throws -> LoadedExperiment {
         try await folder.experiment(

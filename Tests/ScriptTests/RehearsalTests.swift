@@ -8,10 +8,10 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct `Rehearsing a body` {
-    private let folder: ScriptFolder
+    private let folder: TestFolder
     private static let good = "inject(fault.noop { target = target.host {} })"
 
-    init() throws { folder = try ScriptFolder() }
+    init() throws { folder = try TestFolder() }
 
     private func rehearse(_ text: String) async throws -> Rehearsal {
         try await folder.experiment(text).rehearse()

@@ -6,27 +6,12 @@ import ChaosModel
 import ChaosScript
 import ChaosSteadyState
 import FoundationEssentials
+import TestSupport
 
-/// A folder that goes away with its test.
-final class ScriptFolder: Sendable {
-    let path: String
-
-    init() throws {
-        let folder = FileManager.default.temporaryDirectory
-            .appending(path: "moonquake-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        path = folder.path()
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    /// Writes a file and returns its path.
+extension TestFolder {
+    /// Writes the script of a test, and returns its path.
     @discardableResult
-    func write(_ text: String, as name: String = "x.lua") throws -> String {
-        let file = "\(path)/\(name)"
-        try Data(text.utf8).write(to: URL(filePath: file))
-        return file
-    }
+    func write(_ text: String) throws -> String { try write(text, as: "x.lua") }
 
     /// A loader whose messages name the files of this folder.
     func loader(

@@ -8,10 +8,10 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct `Stopping a body` {
-    private let folder: ScriptFolder
+    private let folder: TestFolder
     private static let inject = "local f <close> = inject(fault.noop { target = target.host {} })"
 
-    init() throws { folder = try ScriptFolder() }
+    init() throws { folder = try TestFolder() }
 
     /// Stops the body once so many calls were made; the calls, the error and the time until it ended.
     private func stop(

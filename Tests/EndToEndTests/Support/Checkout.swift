@@ -1,6 +1,7 @@
 // A real service that degrades when what it depends on does, and a real Prometheus that scrapes it.
 
 import Glibc
+import TestSupport
 
 /// A checkout that asks a stock service twenty times a second, and who watches it.
 struct Checkout {

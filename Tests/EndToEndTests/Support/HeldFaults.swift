@@ -2,6 +2,7 @@
 // and by /proc, they outlive something.
 
 import Glibc
+import TestSupport
 
 /// A run that holds a partition and a paused process until it is stopped.
 struct HeldFaults {

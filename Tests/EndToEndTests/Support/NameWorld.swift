@@ -1,6 +1,7 @@
 // A real resolver in a namespace of the test, and clients beside it.
 
 import Glibc
+import TestSupport
 
 /// Two namespaces, a dnsmasq at the far end, and files in which the near end's programs find it.
 struct NameWorld {

@@ -1,6 +1,7 @@
 // The set-up of scripts/practice.sh under names and ports of one test, and the experiments aimed at it.
 
 import Glibc
+import TestSupport
 
 /// Real services for the experiments of scripts/experiments.
 struct Practice {

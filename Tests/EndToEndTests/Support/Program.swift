@@ -1,6 +1,7 @@
 // A program that a test started, in a session of its own, known by its pid and ended by it.
 
 import Glibc
+import TestSupport
 
 /// Why the set-up of a test failed.
 struct SetUpError: Error, CustomStringConvertible {
@@ -156,26 +157,6 @@ final class Program {
         for other in Proc.pids() where Proc.session(of: other) == pid { kill(other, SIGKILL) }
         _ = try? ended(within: .seconds(5))
     }
-}
-
-/// Waits until a value is there, asking every 2 ms; nil when the time is over.
-///
-/// Only a parent is told what a process does, and tests are no parent of agents: so they ask.
-@discardableResult
-func eventually<Value>(within limit: Duration = .seconds(20), _ value: () throws -> Value?) rethrows
-    -> Value?
-{
-    let end = ContinuousClock.now + limit
-    while true {
-        if let value = try value() { return value }
-        if ContinuousClock.now > end { return nil }
-        usleep(2000)
-    }
-}
-
-/// Waits until something holds; false when the time is over.
-func eventually(within limit: Duration = .seconds(20), holds: () throws -> Bool) rethrows -> Bool {
-    try eventually(within: limit) { try holds() ? true : nil } ?? false
 }
 
 /// Whole files.

@@ -1,6 +1,7 @@
 // A real web service in a namespace of the test, and clients beside it.
 
 import Glibc
+import TestSupport
 
 /// Two namespaces, and nginx in the far one.
 struct RequestWorld {

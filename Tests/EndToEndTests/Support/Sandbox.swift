@@ -2,6 +2,7 @@
 // however the test ends.
 
 import Glibc
+import TestSupport
 
 /// The world of one test.
 final class Sandbox {

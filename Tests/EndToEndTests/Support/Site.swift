@@ -2,6 +2,7 @@
 
 import ChaosGameDay
 import ChaosModel
+import TestSupport
 import Testing
 
 /// A web server in a namespace, and experiments on the way to it.

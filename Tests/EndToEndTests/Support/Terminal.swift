@@ -1,6 +1,7 @@
 // A terminal with a person at it: what the program shows is read, and keys are pressed.
 
 import Glibc
+import TestSupport
 
 /// The end of a pseudo-terminal that a terminal program would hold.
 final class Terminal {

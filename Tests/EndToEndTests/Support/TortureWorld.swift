@@ -2,6 +2,7 @@
 
 import ChaosModel
 import Glibc
+import TestSupport
 
 /// Namespaces with a resolver and a web server, a process in control groups of its own, and a file system.
 struct TortureWorld {

@@ -2,6 +2,7 @@ import ChaosLinux
 import ChaosModel
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 @Suite

@@ -114,12 +114,3 @@ final class Receiver {
         asyncio.run(main())
         """
 }
-
-/// A folder of a test's own, removed at its end.
-func withFolder<Result>(_ body: (String) async throws -> Result) async throws -> Result {
-    let files = FileManager.default
-    let path = files.temporaryDirectory.appending(path: "moonquake-\(UUID().uuidString)").path
-    try files.createDirectory(atPath: path, withIntermediateDirectories: true)
-    defer { try? files.removeItem(atPath: path) }
-    return try await body(path)
-}

@@ -94,7 +94,7 @@ struct `The command source` {
             #expect(ContinuousClock.now - begin < .seconds(5), .ofFigure)
             let data = try Data(contentsOf: URL(filePath: folder + "/pid"))
             let pid = String(decoding: data, as: UTF8.self).filter(\.isNumber)
-            try await eventually { !isAlive(pid) }
+            #expect(await comes { !isAlive(pid) })
         }
     }
 
@@ -116,7 +116,7 @@ struct `The command source` {
                 #expect(reading == .value(5) || reading == killed)
                 let data = try Data(contentsOf: URL(filePath: folder + "/pid"))
                 let pid = String(decoding: data, as: UTF8.self).filter(\.isNumber)
-                try await eventually { !isAlive(pid) }
+                #expect(await comes { !isAlive(pid) })
             }
         }
     }

@@ -172,7 +172,7 @@ struct `The http probe` {
                 let before = server.requests.withLock { $0.count }
                 isStalled.store(true, ordering: .relaxed)
                 // Closed-loop, one client would have sent one request into the stall, and p90 would stay low.
-                try await eventually { server.requests.withLock { $0.count } - before > 40 }
+                #expect(await comes { server.requests.withLock { $0.count } - before > 40 })
                 let stalled = try await source.value { $0 > 0.49 } ?? 0
                 #expect(stalled > 0.49)
             }
@@ -217,7 +217,7 @@ struct `The http probe` {
         try await ScriptedServer.run({ _ in keepOpen }) { server, port in
             try await withSource("http", options(port)) { source in
                 _ = try await source.value()
-                try await eventually { server.requests.withLock { $0.count } >= 10 }
+                #expect(await comes { server.requests.withLock { $0.count } >= 10 })
             }
             let pair = (server.connections.withLock(\.self), server.requests.withLock(\.count))
             #expect(pair.0 >= pair.1)
@@ -225,7 +225,7 @@ struct `The http probe` {
         try await ScriptedServer.run({ _ in keepOpen }) { server, port in
             try await withSource("http", options(port, ["keep_alive": true])) { source in
                 _ = try await source.value()
-                try await eventually { server.requests.withLock { $0.count } >= 100 }
+                #expect(await comes { server.requests.withLock { $0.count } >= 100 })
                 #expect(await source.sample().number == 0)
             }
             let pair = (server.connections.withLock(\.self), server.requests.withLock(\.count))
@@ -239,7 +239,7 @@ struct `The http probe` {
         try await ScriptedServer.run({ _ in .text(.okText) }) { server, port in
             let more: [String: ParameterValue] = ["keep_alive": true]
             try await withSource("http", options(port, more)) { source in
-                try await eventually { server.requests.withLock { $0.count } >= 30 }
+                #expect(await comes { server.requests.withLock { $0.count } >= 30 })
                 // That a request has come does not mean that its answer is counted already.
                 let reading = try await source.reading { $0.number != nil }
                 #expect(reading.number == 0, "\(reading)")
@@ -340,15 +340,6 @@ private func enterEmptyNamespace() -> Int32 {
     // SAFETY: unshare(2) takes one int, CLONE_NEWNET, and returns one.
     let unshare = unsafeBitCast(symbol, to: (@convention(c) (Int32) -> Int32).self)
     return unshare(0x4000_0000)
-}
-
-/// Waits until something is so, at most ten seconds.
-func eventually(_ isSo: () -> Bool) async throws {
-    let end = ContinuousClock.now + .seconds(10)
-    while !isSo() {
-        try #require(ContinuousClock.now < end, "it did not happen within ten seconds")
-        try await Task.sleep(for: .milliseconds(5))
-    }
 }
 
 /// The resident memory of this process.

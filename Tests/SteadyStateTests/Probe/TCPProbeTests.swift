@@ -21,7 +21,7 @@ struct `The tcp probe` {
             try await withSource("tcp", options(port)) { source in
                 let seen = try await source.value { $0 == 0 }
                 #expect(seen == 0)
-                try await eventually { server.connections.withLock(\.self) >= 5 }
+                #expect(await comes { server.connections.withLock(\.self) >= 5 })
             }
             try await withSource("tcp", options(port, ["measure": "max"])) { source in
                 let seen2 = try await source.value() ?? 99

@@ -5,6 +5,7 @@ import ChaosModel
 import ChaosSteadyState
 import FoundationEssentials
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.serialized)
