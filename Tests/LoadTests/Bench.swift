@@ -18,7 +18,6 @@ final class Bench: Sendable {
     static let isTimed = getenv("MOONQUAKE_LAB") == nil
 
     init() throws {
-        signal(SIGPIPE, SIG_IGN)
         loads = LinuxLoads(worker: [try Self.fixture(), "load"])
         kernel = Kernel(
             processes: LinuxProcesses(),

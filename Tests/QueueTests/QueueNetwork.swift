@@ -22,8 +22,6 @@ final class QueueNetwork: Sendable {
     static let both = [PacketDirection.egress, .ingress]
 
     init() throws {
-        // As in the agent: a worker that has died must not end the one who writes to it.
-        signal(SIGPIPE, SIG_IGN)
         let number = String(UInt32.random(in: .min ... .max), radix: 16)
         names = ["mqq-\(number)-a", "mqq-\(number)-b"]
         shaper = LinuxQueueShaper(worker: [try Self.fixture()])

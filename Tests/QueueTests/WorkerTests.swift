@@ -14,7 +14,6 @@ struct `Worker` {
 
     private static func start(onSay: @escaping @Sendable (String) -> Void = { _ in }) throws -> Echo
     {
-        signal(SIGPIPE, SIG_IGN)
         return try Echo([try QueueNetwork.fixture(), "echo"], name: "the echo", onSay: onSay)
     }
 

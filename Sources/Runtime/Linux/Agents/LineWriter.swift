@@ -9,8 +9,12 @@ package final class LineWriter: Sendable {
     private let descriptor: Int32
     private let queue = DispatchQueue(label: "moonquake.lines")
 
-    /// Writes to a descriptor, which stays the caller's.
-    package init(_ descriptor: Int32) { self.descriptor = descriptor }
+    /// Writes to a descriptor, which stays the caller's; from now on SIGPIPE is ignored, or a reader that is gone would
+    /// end this process.
+    package init(_ descriptor: Int32) {
+        self.descriptor = descriptor
+        signal(SIGPIPE, SIG_IGN)
+    }
 
     /// Writes a line and returns at once; a reader that is gone is no error.
     package func send(_ line: String) {
