@@ -14,7 +14,7 @@ struct `Worker` {
 
     private static func start(onSay: @escaping @Sendable (String) -> Void = { _ in }) throws -> Echo
     {
-        return try Echo([try QueueNetwork.fixture(), "echo"], name: "the echo", onSay: onSay)
+        try Echo([try QueueNetwork.fixture(), "echo"], name: "the echo", onSay: onSay)
     }
 
     @Test
