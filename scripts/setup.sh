@@ -17,6 +17,7 @@ packages=(
   e2fsprogs util-linux                # file systems that tests fill
   stress-ng                           # what the benchmark compares loads with
   curl python3 lua-check              # clients, and the Lua linter
+  lua5.4                              # what the benchmark compares a start with
   python3-aiosmtpd openssl            # a mail server for the tests, and its certificate
   haproxy wrk                         # the proxy's peers and load in bench/
   python3-grpcio nghttp2-server       # real peers of the proxy in its tests
