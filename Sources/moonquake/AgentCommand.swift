@@ -20,7 +20,7 @@ struct AgentCommand: AsyncParsableCommand {
     var state: StateOptions
 
     func run() async throws {
-        for ignored in [SIGHUP, SIGINT, SIGQUIT, SIGPIPE] { signal(ignored, SIG_IGN) }
+        for ignored in [SIGHUP, SIGINT, SIGQUIT] { signal(ignored, SIG_IGN) }
         let output = LineWriter(STDOUT_FILENO)
         let locks = LinuxTargetLocks()
         let agent = Agent(

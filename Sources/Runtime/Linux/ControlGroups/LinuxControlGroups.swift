@@ -118,13 +118,9 @@ package struct LinuxControlGroups: ControlGroupPort {
     ) throws(KernelError) -> String? {
         try requireThere(group)
         let path = "\(group.folder)/\(file)"
-        // Opening alone changes nothing, and asks the very rights that a write needs.
-        let number = open(path, O_WRONLY | O_CLOEXEC)
-        if number >= 0 {
-            close(number)
+        guard let code = Self.refusal(toWrite: path) else {
             return file == "cgroup.procs" ? try obstacle(toMovingInto: group) : nil
         }
-        let code = errno
         guard code == ENOENT else { return ControlGroupReasons.refused(code, path) }
         if group.isRoot {
             return "it is the root of its hierarchy, which has no limits: "
@@ -246,14 +242,19 @@ extension LinuxControlGroups {
         let shared = zip(own.split(separator: "/"), parts).prefix { $0 == $1 }.count
         let folders = group.folder.split(separator: "/").dropLast(parts.count - shared)
         let path = "/" + folders.joined(separator: "/") + "/cgroup.procs"
-        let number = open(path, O_WRONLY | O_CLOEXEC)
-        if number >= 0 {
-            close(number)
-            return nil
-        }
-        let code = errno
+        guard let code = Self.refusal(toWrite: path) else { return nil }
         // Of a hierarchy that is seen only in part, what is above both is not always seen.
         return code == ENOENT ? nil : ControlGroupReasons.refusedMove(code, path, from: own)
+    }
+
+    /// The errno with which a file may not be written; nil when it may.
+    ///
+    /// Opening alone changes nothing, and asks the very rights that a write needs.
+    private static func refusal(toWrite path: String) -> Int32? {
+        let number = open(path, O_WRONLY | O_CLOEXEC)
+        guard number >= 0 else { return errno }
+        close(number)
+        return nil
     }
 
     private func requireThere(_ group: ControlGroup) throws(KernelError) {

@@ -14,7 +14,7 @@ package struct WorkerServer: Sendable {
     package init() throws(KernelError) {
         let code = clinux_die_with_parent()
         guard code == 0 else { throw .system(code, "end with the agent") }
-        for ignored in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE] { signal(ignored, SIG_IGN) }
+        for ignored in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] { signal(ignored, SIG_IGN) }
     }
 
     /// Lets this process have as many connections as it may: most hosts set a soft limit of 1024 descriptors.
